@@ -9,8 +9,12 @@ sends ``a * (ambient(n) + sum(light.color * max(dot(n, light.direction), 0)))`` 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
+import cv2
 import numpy as np
+
+from .rooms import DAYLIGHT, OUTDOORS, ROOMS, TUNGSTEN, Mood, paint
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,9 @@ class Scene:
     """A room with its light and camera. ``sky`` and ``ground`` are soft light from above, below."""
 
     seed: int
-    room: str
-    lights: tuple[Light, ...]
+    room: str  # a name of rooms.ROOMS
+    mood: Mood
+    lights: tuple[Light, ...]  # key, fill, rim
     sky: tuple[float, float, float]
     ground: tuple[float, float, float]
     camera: Camera
@@ -89,3 +94,169 @@ def expose_for(scene: Scene, skin: np.ndarray) -> Scene:
     """
     gain = float(np.clip((0.30 / max(float(np.mean(skin)), 0.02)) ** 0.45, 0.8, 1.9))
     return replace(scene, camera=replace(scene.camera, exposure=scene.camera.exposure * gain))
+
+
+def make_scene(seed: int, room: str | None = None) -> Scene:
+    """Draw a room (or take the one named), its light and a camera.
+
+    Rooms take turns, so that neighboring seeds see different ones. The key light comes from the
+    side on which the room has its window or lamp, and has its color.
+    """
+    names = list(ROOMS)
+    if room is not None and room not in ROOMS:
+        raise ValueError(f"no room {room!r}: use one of {', '.join(names)}")
+    rng = np.random.default_rng([seed, 41])
+    room = room or names[seed % len(names)]
+    day = bool(rng.random() < 0.62) and room != "evening window"
+    side = int(rng.choice([-1, 1]))
+    outdoors = room in OUTDOORS
+    level = rng.uniform(0.12, 0.30) if day else rng.uniform(0.05, 0.13)
+    mood = Mood(day, side, rng.uniform(-24, 24), level * (1.2 if outdoors and day else 1.0))
+
+    distance = rng.uniform(68, 125)
+    position = (rng.uniform(-0.10, 0.10) * distance, rng.uniform(-0.06, 0.15) * distance, distance)
+    camera = Camera(
+        position=position,
+        aim=(rng.uniform(-2.5, 2.5), rng.uniform(-3.6, -1.2), 0.0),
+        field=rng.uniform(36, 42),
+        exposure=rng.uniform(0.92, 1.12),
+        balance=_mean_one(np.exp(rng.normal(0, 0.02, 3))),
+        softness=rng.uniform(0.3, 0.65),
+        noise=rng.uniform(0.5, 1.1) if day else rng.uniform(0.9, 1.9),
+        vignette=rng.uniform(0.04, 0.26),
+        contrast=rng.uniform(0.96, 1.14),
+        blur=rng.uniform(0.028, 0.06),
+    )
+    return _light(Scene(seed, room, mood, (), (0, 0, 0), (0, 0, 0), camera), rng)
+
+
+def _light(scene: Scene, rng: np.random.Generator) -> Scene:
+    """Key, fill and rim light that fit the room and flatter a face."""
+    day, side, outdoors = scene.mood.day, scene.mood.side, scene.room in OUTDOORS
+    tint = np.array(DAYLIGHT if day and not outdoors else TUNGSTEN)
+    if outdoors and day:
+        tint = np.array([1.05, 1.0, 0.92])
+    seen = rng.uniform(0.25, 0.55)  # what white balance leaves of the lamp's color
+    key_color = 1 + seen * (tint / tint.mean() - 1)
+    style = rng.choice(["soft", "portrait", "side", "front"], p=[0.35, 0.3, 0.2, 0.15])
+    azimuth = {"soft": (25, 50), "portrait": (35, 58), "side": (55, 75), "front": (5, 25)}[style]
+    ratio = {"soft": (0.40, 0.60), "portrait": (0.22, 0.4), "side": (0.16, 0.30), "front": (0.3, 0.5)}
+    height = rng.uniform(18, 46)
+    key = Light(
+        "key",
+        _towards(side * rng.uniform(*azimuth), height),
+        tuple(key_color),
+        rng.uniform(0.45, 0.95) if style == "soft" or day else rng.uniform(0.25, 0.7),
+    )
+    cool = 1 - 0.5 * (key_color - 1)  # shadows are lit by what the key is not
+    fill_power = rng.uniform(*ratio[style])
+    fill = Light(
+        "fill", _towards(-side * rng.uniform(25, 65), rng.uniform(-5, 25)),
+        tuple(cool * fill_power), 1.0,
+    )  # fmt: skip
+    rim_tint = np.array(TUNGSTEN if rng.random() < 0.5 else DAYLIGHT)
+    rim_power = rng.uniform(0.15, 0.9) if rng.random() < 0.75 else 0.0
+    rim = Light(
+        "rim", _towards(-side * rng.uniform(118, 155), rng.uniform(15, 50)),
+        tuple(rim_power * (1 + 0.45 * (rim_tint / rim_tint.mean() - 1))), 0.4,
+    )  # fmt: skip
+    soft = rng.uniform(0.30, 0.48) if day else rng.uniform(0.20, 0.34)
+    sky = soft * (1 + 0.35 * (cool - 1)) * (np.array([0.90, 1.0, 1.12]) if outdoors else 1.0)
+    bounce = np.array([0.9, 1.0, 0.75]) if scene.room == "park" else np.array([1.08, 1.0, 0.9])
+    ground = soft * rng.uniform(0.35, 0.7) * bounce
+
+    # a frontal surface receives about 1 in luminance, somewhat less where light is from the side
+    front = 0.5 * (sky + ground)
+    for lamp in (key, fill):
+        front = front + np.array(lamp.color) * max(lamp.direction[2], 0)
+    gain = rng.uniform(0.86, 1.04) / float(front @ [0.2126, 0.7152, 0.0722])
+    lights = tuple(
+        replace(lamp, color=tuple(float(gain * c) for c in lamp.color)) for lamp in (key, fill, rim)
+    )
+    return replace(
+        scene,
+        lights=lights,
+        sky=tuple(float(v) for v in gain * sky),
+        ground=tuple(float(v) for v in gain * ground),
+    )
+
+
+def _towards(azimuth: float, elevation: float) -> tuple[float, float, float]:
+    a, e = np.radians(azimuth), np.radians(elevation)
+    return float(np.sin(a) * np.cos(e)), float(np.sin(e)), float(np.cos(a) * np.cos(e))
+
+
+def _mean_one(gains: np.ndarray) -> tuple[float, float, float]:
+    r, g, b = gains / gains.mean()
+    return float(r), float(g), float(b)
+
+
+_MARGIN = 0.06  # of each side, painted beyond the frame for a camera that shakes
+
+
+@lru_cache(maxsize=4)
+def _plate(scene: Scene, size: tuple[int, int]) -> np.ndarray:
+    """The room's radiance with a margin; ``scene`` without its exposure."""
+    grown = (size[0] + 2 * _pad(size), size[1] + 2 * _pad(size))
+    camera = scene.camera
+    field = camera.field * min(grown) / min(size)
+    blur = camera.blur * min(size) / min(grown)
+    return paint(
+        scene.room, scene.seed, scene.mood, camera.position, camera.aim, field, blur, grown
+    )
+
+
+@lru_cache(maxsize=4)
+def _developed(scene: Scene, size: tuple[int, int]) -> np.ndarray:
+    plain = replace(scene, camera=replace(scene.camera, exposure=1.0, balance=(1.0, 1.0, 1.0)))
+    return develop(_plate(plain, size), scene).astype(np.float32)
+
+
+def _pad(size: tuple[int, int]) -> int:
+    return int(np.ceil(_MARGIN * min(size)))
+
+
+def backdrop(
+    scene: Scene, size: tuple[int, int], shake: tuple[float, float, float] = (0.0, 0.0, 0.0)
+) -> np.ndarray:
+    """The blurred room (H, W, 3), sRGB uint8, for a frame of ``size`` (width, height).
+
+    ``shake``: how far the camera's aim has wandered right and up (shares of the shorter side) and
+    its roll in degrees, as the columns ``camera_x / field``, ``camera_y / field``, ``camera_roll``
+    of a performance table say.
+    """
+    plate = _developed(scene, tuple(size))
+    w, h = size
+    pad, short = _pad(size), min(size)
+    move = cv2.getRotationMatrix2D((pad + w / 2 - 0.5, pad + h / 2 - 0.5), -shake[2], 1.0)
+    move[0, 2] += -shake[0] * short - pad
+    move[1, 2] += shake[1] * short - pad
+    moved = cv2.warpAffine(plate, move, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    return np.round(moved).astype(np.uint8)
+
+
+def film(frame: np.ndarray, scene: Scene, rng: np.random.Generator) -> np.ndarray:
+    """What the camera makes of a frame (H, W, 3) uint8: the last step for REAL and FAKE alike.
+
+    A little lens blur, darker corners, shot and read noise (Poisson-Gaussian after Foi et al., IEEE
+    TIP 17, 2008) that the camera's own smoothing has spread, and a tone curve.
+    """
+    camera = scene.camera
+    h, w = frame.shape[:2]
+    light = _DECODE[frame]
+    sigma = camera.softness * max(min(h, w) / 360, 0.6)
+    light = cv2.GaussianBlur(light, (0, 0), sigma)
+    y, x = np.mgrid[0:h, 0:w].astype(np.float32)
+    radius2 = ((x - w / 2) ** 2 + (y - h / 2) ** 2) / (0.25 * (w * w + h * h))
+    light *= (1 - camera.vignette * radius2)[..., None]
+    shot, read = 0.00014 * camera.noise, 0.0015 * camera.noise
+    noise = rng.standard_normal((h, w, 3), dtype=np.float32)
+    noise = cv2.GaussianBlur(noise, (0, 0), 0.55) * 1.6
+    noise += 0.5 * noise.mean(-1, keepdims=True)
+    light += noise * np.sqrt(shot * light + read * read)
+    tone = encode(light)
+    tone = tone + 2 * (camera.contrast - 1) * tone * (1 - tone) * (2 * tone - 1)
+    return np.round(255 * np.clip(tone, 0, 1)).astype(np.uint8)
+
+
+_DECODE = decode(np.arange(256) / 255).astype(np.float32)
