@@ -231,6 +231,20 @@ def _upright(frame: av.VideoFrame) -> np.ndarray:
 # ------------------------------------------------------------------------------------ writing
 
 
+def masks(path: str | Path) -> np.ndarray:
+    """Masks of a clip's manipulated pixels, bool (frames, height / 2, width / 2), from their PNG.
+
+    The mini set stores them as one strip, frame under frame, each half as wide as its clip and, as
+    the clips are, square.
+    """
+    import cv2
+
+    strip = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if strip is None:
+        raise Unreadable(f"{path} is missing or no picture")
+    return strip.reshape(-1, strip.shape[1], strip.shape[1]) > 0
+
+
 def write(
     path: str | Path,
     frames: Iterable[np.ndarray],

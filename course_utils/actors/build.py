@@ -1,0 +1,295 @@
+"""Films the cast and forges the fakes: ``data/mini_dfdc``, in DFDC's layout, from one seed.
+
+    python -m course_utils.actors build data/mini_dfdc
+
+One cast of two actors is filmed at a time, in memory: each actor's take, then the fakes made from
+it frame by frame, then grain and codec, the same for all. A finished cast leaves a record in
+``OUT/.build``; a build that was stopped goes on behind the last one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import joblib
+import numpy as np
+import pandas as pd
+
+from course_utils import faces, video
+from course_utils.forgery import CUES, face_mask, refuse_on_colab, turn_dials
+
+from . import casting, fakes
+from .identity import Actor, make_actor
+from .motion import make_manner, perform
+from .render import render
+from .scene import Scene, film, make_scene
+from .speech import make_voice, speak
+
+SECONDS, FPS, SIDE = 6.0, 15, 320
+RATE = 16000  # samples of sound a second
+NEAR_LOSSLESS, NEAR_LOSSLESS_CRF = 10, 8
+STILLS, STILL_SIDE = 6, 512
+
+
+class Take(NamedTuple):
+    """One actor filmed once: what a forger sees (``footage``) and what only the set knows."""
+
+    actor: Actor
+    scene: Scene
+    performance: pd.DataFrame
+    mouth: pd.DataFrame
+    sound: np.ndarray
+    footage: fakes.Footage
+
+
+def draw(actor: Actor, scene: Scene, row: pd.Series, seed: int, side: int = SIDE) -> np.ndarray:
+    """One frame as the camera records it, (side, side, 3) uint8; ``seed`` fixes its noise."""
+    rng = np.random.default_rng([seed, round(1000 * row["time_s"])])
+    return film(render(actor, row, scene, (side, side)).rgb, scene, rng)
+
+
+def take(who, seconds: float = SECONDS, fps: int = FPS, **changes: object) -> Take:
+    """Film the actor of a row of :func:`casting.cast`; ``changes`` replace traits of the actor."""
+    actor = replace(make_actor(who.seed, who.skin_tone, who.female), **changes)
+    scene = make_scene(who.seed)
+    voice = make_voice(who.seed, "female" if who.female else "male")
+    sound, mouth = speak(who.seed, seconds, RATE, voice)
+    performance = perform(who.seed, seconds, fps, mouth, make_manner(who.seed))
+    frames = [draw(actor, scene, row, who.seed) for _, row in performance.iterrows()]
+    return Take(actor, scene, performance, mouth, sound, fakes.footage(np.stack(frames), fps))
+
+
+def forge(clip, target: Take, donor: Take) -> tuple[fakes.Fake, np.ndarray]:
+    """The fake that a row of :func:`casting.plan` describes, and the sound that plays with it."""
+    dials = {cue: float(getattr(clip, f"cue_{cue}")) for cue in CUES}
+
+    def redraw(row: pd.Series) -> np.ndarray:
+        return draw(target.actor, target.scene, row, clip.seed)
+
+    if clip.method == "swap":
+        return fakes.swap(target.footage, donor.footage, dials, clip.seed), target.sound
+    if clip.method == "graphics":
+        return fakes.graphics(target.footage, donor.footage, dials, clip.seed), target.sound
+    if clip.method == "reenact":
+        fake = fakes.reenact(
+            target.footage, target.performance, donor.performance, redraw, dials, clip.seed
+        )
+        return fake, donor.sound
+    if clip.method == "lipsync":
+        voice = make_voice(target.actor.seed, "female" if target.actor.female else "male")
+        sound, mouth = speak(clip.seed, SECONDS, RATE, voice)
+        fake = fakes.lipsync(target.footage, target.performance, mouth, redraw, dials, clip.seed)
+        return fake, sound
+    if clip.method == "animate":
+        still = int(np.random.default_rng(clip.seed).integers(len(target.footage.frames)))
+        picture, points = target.footage.frames[still], target.footage.points[still]
+        return fakes.animate(picture, points, donor.footage, dials, clip.seed), donor.sound
+    raise ValueError(f"No method is called {clip.method}; there are {', '.join(fakes.METHODS)}.")
+
+
+def grain(frames: np.ndarray, amount: float, seed: int) -> Iterator[np.ndarray]:
+    """Frames with the last noise before the codec: Gaussian, ``amount`` gray levels."""
+    rng = np.random.default_rng([seed, 5])
+    for rgb in frames:
+        noise = rng.normal(0, amount, rgb.shape[:2])[..., None]
+        yield np.clip(np.round(rgb + noise), 0, 255).astype(np.uint8)
+
+
+def build(out: str | Path, seed: int = casting.SEED, jobs: int = 2) -> pd.DataFrame:
+    """Make the set in ``out``; returns the plan. Finished casts of an earlier run are kept.
+
+    Raises RuntimeError on Colab. Needs OpenCV 5 (``cv2.triangleRasterize``).
+    """
+    refuse_on_colab()
+    out = Path(out)
+    plan, actors = casting.plan(seed), casting.cast(seed)
+    extras = _extras(plan)
+    for folder in (".build", "masks", "near_lossless", "stills"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    wanted = [cast for cast in actors["cast"].unique() if not _record(out, cast).exists()]
+    print(f"{len(wanted)} of {actors['cast'].nunique()} casts to film")
+    tasks = (joblib.delayed(_film_cast)(out, cast, actors, plan, extras) for cast in wanted)
+    done = joblib.Parallel(jobs, return_as="generator_unordered")(tasks)
+    for number, (cast, seconds) in enumerate(done, 1):
+        print(f"{cast}: {seconds:.0f} s ({number} of {len(wanted)})", flush=True)
+    _write_metadata(out, plan)
+    shutil.rmtree(out / ".build")
+    return plan
+
+
+def _extras(plan: pd.DataFrame) -> dict[str, list[str]]:
+    """Which test clips also come near-lossless (originals with a fake of theirs), and as stills."""
+    test = plan[(plan["split"] == "test") & ~plan["quiz"]]
+    fakes_ = test[(test["label"] == "FAKE") & test["original"].isin(test["clip"])]
+    fakes_ = fakes_[fakes_["method"] != "animate"].sort_values("strength", ascending=False)
+    fakes_ = fakes_.drop_duplicates("original").head(NEAR_LOSSLESS // 2)
+    stills = test.drop_duplicates("target")["target"].head(STILLS)
+    return {"near_lossless": [*fakes_["clip"], *fakes_["original"]], "stills": list(stills)}
+
+
+def _record(out: Path, cast: str) -> Path:
+    return out / ".build" / f"{cast}.json"
+
+
+def _film_cast(
+    out: Path, cast: str, actors: pd.DataFrame, plan: pd.DataFrame, extras: dict[str, list[str]]
+) -> tuple[str, float]:
+    """Film, forge, code and record one cast; the record is written last."""
+    cv2.setNumThreads(1)
+    start = time.perf_counter()
+    pair = actors[actors["cast"] == cast]
+    takes = {who.actor: take(who) for who in pair.itertuples()}
+    record = {}
+    for clip in plan[plan["cast"] == cast].itertuples():
+        target = takes[clip.target]
+        frames, sound = target.footage.frames, target.sound
+        if clip.label == "FAKE":
+            fake, sound = forge(clip, target, takes[clip.donor])
+            frames = fake.frames
+            write_masks(out / "masks" / f"{Path(clip.clip).stem}.png", fake.masks)
+        coded = np.stack(list(grain(frames, clip.grain, clip.seed)))
+        video.write(out / clip.clip, coded, FPS, (sound, RATE), int(clip.crf))
+        if clip.clip in extras["near_lossless"]:
+            path = out / "near_lossless" / clip.clip
+            video.write(path, coded, FPS, (sound, RATE), NEAR_LOSSLESS_CRF)
+        record[clip.clip] = {
+            "light": target.scene.room,
+            "frames_sha256": hashlib.sha256(coded.tobytes()).hexdigest(),
+        }
+    for name in set(pair["actor"]) & set(extras["stills"]):
+        _write_stills(out / "stills", name, takes[name])
+    partial = _record(out, cast).with_suffix(".partial")
+    partial.write_text(json.dumps(record))
+    partial.replace(_record(out, cast))
+    return cast, time.perf_counter() - start
+
+
+def write_masks(path: Path, masks: np.ndarray) -> None:
+    """Masks (n, h, w) as a strip of bits at half their size, which :func:`video.masks` reads."""
+    small = masks[:, ::2, ::2] | masks[:, 1::2, ::2] | masks[:, ::2, 1::2] | masks[:, 1::2, 1::2]
+    strip = small.reshape(-1, small.shape[2]).astype(np.uint8) * 255
+    ok, png = cv2.imencode(".png", strip, [cv2.IMWRITE_PNG_BILEVEL, 1])
+    if not ok:
+        raise OSError(f"{path} cannot be coded as PNG.")
+    path.write_bytes(png.tobytes())
+
+
+def _still(shot: Take) -> tuple[np.ndarray, np.ndarray]:
+    """A lossless picture of an actor who faces the camera and smiles, and its landmarks."""
+    calm = shot.performance[["yaw", "pitch", "blink", "gaze_x"]]
+    row = shot.performance.loc[(calm / (10, 10, 0.2, 0.5)).pow(2).sum(axis=1).idxmin()].copy()
+    row["blink"], row["jaw"], row["smile"] = 0.0, 0.25, 0.7
+    camera = replace(shot.scene.camera, field=0.7 * shot.scene.camera.field)
+    rgb = draw(shot.actor, replace(shot.scene, camera=camera), row, shot.actor.seed, STILL_SIDE)
+    found = faces.detect(rgb)
+    if not found:
+        raise RuntimeError(f"No face is found in the still of seed {shot.actor.seed}: change it.")
+    return rgb, faces.landmarks(rgb, found[0].box).points
+
+
+def _write_stills(folder: Path, name: str, shot: Take) -> None:
+    """A still of an actor, and the same with the highlights and teeth of a fake."""
+    rgb, points = _still(shot)
+    mask = np.ones(rgb.shape[:2], np.float32)
+    forged = turn_dials(rgb, points, mask, {"iris": 0.9, "teeth": 0.9}, shot.actor.seed)
+    for label, picture in (("real", rgb), ("fake", forged)):
+        cv2.imwrite(str(folder / f"{name}_{label}.png"), picture[..., ::-1])
+
+
+def _write_metadata(out: Path, plan: pd.DataFrame) -> None:
+    """``metadata.json``: DFDC's three fields first, then what only this set knows."""
+    facts: dict[str, dict] = {}
+    for cast in plan["cast"].unique():
+        facts |= json.loads(_record(out, cast).read_text())
+    entries = {}
+    for clip in plan.to_dict("records"):
+        fake = clip["label"] == "FAKE"
+        entries[clip["clip"]] = {
+            "label": clip["label"],
+            "split": clip["split"],
+            "original": clip["original"] if fake else None,
+            "method": clip["method"] if fake else None,
+            "target": clip["target"],
+            "donor": clip["donor"] if fake else None,
+            "cast": clip["cast"],
+            "skin_tone": int(clip["skin_tone"]),
+            "light": facts[clip["clip"]]["light"],
+            "strength": clip["strength"] if fake else None,
+            **{f"cue_{cue}": clip[f"cue_{cue}"] for cue in CUES},
+            "quiz": bool(clip["quiz"]),
+            "frames_sha256": facts[clip["clip"]]["frames_sha256"],
+        }
+    text = ",\n".join(f"{json.dumps(name)}: {json.dumps(entry)}" for name, entry in entries.items())
+    (out / "metadata.json").write_text("{\n" + text + "\n}\n")
+
+
+# Single-cue probes ------------------------------------------------------------------------------
+
+
+def probes(out: str | Path, cues: Sequence[str] = CUES, jobs: int = 2) -> pd.DataFrame:
+    """Pairs of clips alike in everything but one cue, at 0 and at 1: two targets of 20 casts a cue.
+
+    Writes ``OUT/CUE/ACTOR_0.mp4`` and ``…_1.mp4`` (for ``iris`` 512 px PNG stills) and returns the
+    table ``cue, actor, cast, dial, path``, which it also writes to ``OUT/probes.csv``.
+    """
+    refuse_on_colab()
+    out = Path(out)
+    actors = casting.cast(casting.SEED + 1).head(40)  # nobody of the set itself
+    tasks = (
+        joblib.delayed(_probe_cast)(out, pair, tuple(cues)) for _, pair in actors.groupby("cast")
+    )
+    rows = []
+    for part in joblib.Parallel(jobs, return_as="generator")(tasks):
+        rows += part
+        print(f"{part[0]['cast']}: {len(part)} probes", flush=True)
+    table = pd.DataFrame(rows)
+    table.to_csv(out / "probes.csv", index=False)
+    return table
+
+
+def _probe_cast(out: Path, pair: pd.DataFrame, cues: tuple[str, ...]) -> list[dict]:
+    cv2.setNumThreads(1)
+    rows = []
+    for who in pair.itertuples():
+        worn = {"glasses": "square", "hair": "short"}
+        shots = {False: take(who), True: take(who, **worn) if "glasses" in cues else None}
+        for cue in cues:
+            shot = shots[cue == "glasses"]
+            for dial in (0, 1):
+                path = out / cue / f"{who.actor}_{dial}{'.png' if cue == 'iris' else '.mp4'}"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                _probe(path, shot, cue, dial)
+                rows.append({"cue": cue, "actor": who.actor, "cast": who.cast, "dial": dial,
+                             "path": path.relative_to(out).as_posix()})  # fmt: skip
+    return rows
+
+
+def _probe(path: Path, shot: Take, cue: str, dial: int) -> None:
+    """One probe: the mouth redrawn from its track for lip_sync, else the dial on REAL frames."""
+    seed, footage = shot.actor.seed, shot.footage
+    if cue == "iris":
+        rgb, points = _still(shot)
+        mask = np.ones(rgb.shape[:2], np.float32)
+        forged = turn_dials(rgb, points, mask, {cue: dial}, seed)
+        cv2.imwrite(str(path), forged[..., ::-1])
+        return
+    if cue == "lip_sync":
+        frames = fakes.lipsync(
+            footage, shot.performance, shot.mouth,
+            lambda row: draw(shot.actor, shot.scene, row, seed), {cue: dial}, seed,
+        ).frames  # fmt: skip
+    else:
+        shape = footage.frames.shape[1:]
+        masks = (face_mask(points, shape, 0.3) for points in footage.points)
+        shown = zip(footage.frames, footage.points, masks, strict=True)
+        forged = [turn_dials(*frame, {cue: dial}, seed, i) for i, frame in enumerate(shown)]
+        frames = np.stack(forged)
+    video.write(path, grain(frames, 0.8, seed), FPS, (shot.sound, RATE))

@@ -1,0 +1,140 @@
+"""Who plays in the data set, and who is forged how: tables drawn from one seed.
+
+Nothing is rendered here. ``cast()`` names the actors, ``plan()`` the clips; ``build`` films them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from course_utils.forgery import CUES
+
+from .identity import make_actor
+
+SEED = 11
+SPLITS = {"train": 15, "validation": 5, "test": 10}  # casts of two actors
+METHODS = ("swap", "graphics", "reenact", "lipsync")
+TEST_METHODS = (*METHODS, "animate")  # the last one is never trained on
+
+# The artifacts each method can leave. Which of them a fake shows, and how much, is drawn.
+LEAVES = {
+    "swap": ("skin_tone", "light", "fine_detail", "edge_flicker", "teeth", "glasses", "iris"),
+    "graphics": ("skin_tone", "light", "fine_detail", "edge_flicker", "glasses"),
+    "reenact": ("fine_detail", "edge_flicker", "teeth", "iris", "lip_sync"),
+    "lipsync": ("lip_sync", "teeth", "fine_detail", "skin_tone", "edge_flicker"),
+    "animate": ("fine_detail", "edge_flicker", "teeth", "glasses", "lip_sync"),
+}
+
+
+def cast(seed: int = SEED) -> pd.DataFrame:
+    """The actors, two a cast: ``actor, cast, split, skin_tone, female, seed``.
+
+    A cast's two actors have neighboring skin tones and one sex, as a forger would choose them; tone
+    pairs (1-2, 3-4, …, 9-10) and sexes are balanced within every split.
+    """
+    rng = np.random.default_rng([seed, 1])
+    rows = []
+    for split, casts in SPLITS.items():
+        sexes = rng.permutation(np.arange(casts) % 2 == 0)
+        for k in range(casts):
+            for member in rng.permutation(2):
+                number = len(rows)
+                rows.append(
+                    {
+                        "actor": f"actor_{number:02d}",
+                        "cast": f"cast_{number // 2:02d}",
+                        "split": split,
+                        "skin_tone": 2 * (k % 5) + 1 + int(member),
+                        "female": bool(sexes[k]),
+                        "seed": 1000 * seed + number,
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def plan(seed: int = SEED) -> pd.DataFrame:
+    """The clips: every actor's REAL one and two FAKE ones of it, by two different methods.
+
+    Columns: ``clip``, ``label``, ``original``, ``method``, ``target``, ``donor``, ``cast``,
+    ``split``, ``skin_tone``, ``strength`` (0..1, spread evenly within each method and split), a
+    column ``cue_NAME`` for each of ``CUES`` (its dial; 0 on REAL clips), ``crf`` and ``grain`` (how
+    the clip is coded: drawn for REAL and FAKE from one distribution), ``quiz`` and ``seed``.
+    """
+    rng = np.random.default_rng([seed, 2])
+    actors = cast(seed)
+    partner = actors.groupby("cast")["actor"].transform(lambda pair: list(pair)[::-1])
+    actors = actors.assign(partner=partner)
+    rows = []
+    for split, group in actors.groupby("split", sort=False):
+        methods = TEST_METHODS if split == "test" else METHODS
+        for k, who in enumerate(group.sample(frac=1, random_state=rng).itertuples()):
+            shared = {"target": who.actor, "cast": who.cast, "split": split}
+            shared["skin_tone"] = who.skin_tone
+            rows.append({**shared, "label": "REAL"})
+            first = k % len(methods)
+            second = (first + 1 + (k // len(methods)) % (len(methods) - 1)) % len(methods)
+            for method in (methods[first], methods[second]):
+                fake = {"label": "FAKE", "method": method, "donor": who.partner}
+                rows.append({**shared, **fake})
+    clips = pd.DataFrame(rows)
+    clips["clip"] = _names(len(clips), rng)
+    originals = clips[clips["label"] == "REAL"].set_index("target")["clip"]
+    fake = clips["label"] == "FAKE"
+    wearers = {who.actor for who in actors.itertuples() if _wears(who)}
+    clips["original"] = clips["target"].map(originals).where(fake)
+    clips["strength"] = _strengths(clips[fake], rng).reindex(clips.index)
+    dials = [
+        _dials(clip.method, clip.strength, clip.target in wearers, rng)
+        for clip in clips[fake].itertuples()
+    ]
+    cues = pd.DataFrame(dials, index=clips.index[fake], columns=list(CUES))
+    cues = cues.reindex(clips.index).fillna(0.0).round(3)
+    clips = clips.join(cues.add_prefix("cue_"))
+    clips["crf"] = rng.integers(19, 24, len(clips))
+    clips["grain"] = rng.uniform(0.4, 1.2, len(clips)).round(3)
+    clips["quiz"] = _quiz(clips, rng)
+    clips["seed"] = rng.integers(2**31, size=len(clips))
+    return clips.sort_values("clip", ignore_index=True)
+
+
+def _names(count: int, rng: np.random.Generator) -> list[str]:
+    """Names like DFDC's, ten letters that tell nothing."""
+    letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
+    names: set[str] = set()
+    while len(names) < count:
+        names.add("".join(rng.choice(letters, 10)) + ".mp4")
+    return list(rng.permutation(sorted(names)))
+
+
+def _strengths(fakes: pd.DataFrame, rng: np.random.Generator) -> pd.Series:
+    """Strengths evenly spread over 0..1 within each method and split, in random order."""
+    parts = []
+    for _, group in fakes.groupby(["split", "method"]):
+        even = (rng.permutation(len(group)) + rng.uniform(size=len(group))) / len(group)
+        parts.append(pd.Series(even.round(3), index=group.index))
+    return pd.concat(parts)
+
+
+def _wears(who) -> bool:
+    """Whether an actor has glasses or jewelry that a forger could lose."""
+    person = make_actor(who.seed, who.skin_tone, who.female)
+    return person.glasses != "none" or person.earrings != "none"
+
+
+def _dials(method: str, strength: float, wears: bool, rng: np.random.Generator) -> dict[str, float]:
+    """Two to four of the method's artifacts, each at the fake's strength or somewhat below."""
+    leaves = [cue for cue in LEAVES[method] if wears or cue != "glasses"]
+    shown = rng.choice(leaves, size=rng.integers(2, 5), replace=False)
+    return {str(cue): float(np.clip(strength * rng.uniform(0.6, 1.1), 0, 1)) for cue in shown}
+
+
+def _quiz(clips: pd.DataFrame, rng: np.random.Generator) -> pd.Series:
+    """Lesson 02's clips, one for each test actor, half of them REAL: no other lesson shows them."""
+    chosen = []
+    actors = rng.permutation(clips.loc[clips["split"] == "test", "target"].unique())
+    for k, actor in enumerate(actors):
+        label = ("REAL", "FAKE")[k % 2]
+        mine = clips[(clips["target"] == actor) & (clips["label"] == label)]
+        chosen.append(mine.index[rng.integers(len(mine))])
+    return pd.Series(clips.index.isin(chosen), index=clips.index)
