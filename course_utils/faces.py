@@ -7,6 +7,7 @@ beyond its border. Lesson 03 derives working size, threshold, margin and trackin
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import cv2
@@ -84,6 +85,166 @@ def detect(
         for r, score in found
     ]
     return sorted(faces, key=lambda face: -face.confidence)
+
+
+# ------------------------------------------------------------------------------- who is who
+
+AGREEMENT = 0.3  # least overlap (IoU) of a box with its track's box before or after it
+FAINT = -0.4  # threshold inside a tracked region, where agreement with the track adds to the proof
+LIFTED_SIZE = 960  # long side of the retry with lifted contrast
+FACE_SIZE = 120  # a tracked region is resized so that the face it knows has this side
+ALL_ROUND = 5  # every 5th frame is searched for newcomers, even where everybody known is found
+PATIENCE = 5  # a region that was empty this often in a row is no longer searched by itself
+WAITING_BYTES = 200_000_000  # frames without a face are kept for a look back up to this size
+
+
+class Tracker:
+    """Finds the faces of a clip's frames, given one after the other, and tells people apart.
+
+    The region around each known face comes first; the whole frame is searched where that finds
+    nobody, and now and then for newcomers. Lesson 03 shows the steps on a hard clip.
+    """
+
+    def __init__(self, detector: str = "hog") -> None:
+        self.detector = detector
+        self._boxes: list[Box] = []  # the last box of each person
+        self._missed: list[int] = []  # frames since then
+        self._frames = self._blanks = 0
+
+    def update(self, rgb: np.ndarray) -> dict[int, Face]:
+        """Faces of the next frame by person: people are numbered from 0 as they appear."""
+        found: dict[int, Face] = {}
+        for person, box in enumerate(self._boxes):
+            face = near(rgb, box, self.detector) if self._missed[person] < PATIENCE else None
+            if face and not _same(face, found.values()):
+                found[person] = face
+        if not found or self._frames % ALL_ROUND == 0:
+            for face in self._search(rgb, bool(found)):
+                if not _same(face, found.values()):
+                    found[self._who(face.box, found)] = face
+        self._frames += 1
+        self._blanks += not found
+        self._missed = [missed + 1 for missed in self._missed]
+        for person, face in found.items():
+            self._boxes[person], self._missed[person] = face.box, 0
+        return found
+
+    def _search(self, rgb: np.ndarray, found: bool) -> list[Face]:
+        """Faces in the whole frame, with more and more effort where nobody is found."""
+        faces = detect(rgb, detector=self.detector)
+        if faces or found:
+            return faces
+        lifted = lift_contrast(rgb)
+        faces = detect(lifted, LIFTED_SIZE, detector=self.detector)
+        rarely = self._blanks & (self._blanks - 1) == 0  # the 1st, 2nd, 3rd, 5th, 9th, … time
+        if not faces and not self._boxes and rarely and max(rgb.shape) > LIFTED_SIZE:
+            faces = detect(lifted, min(2 * LIFTED_SIZE, max(rgb.shape)), detector=self.detector)
+        return faces
+
+    def _who(self, box: Box, taken: dict[int, Face]) -> int:
+        """The person who was last seen nearby at about that size, or else a new one."""
+        free = [person for person in range(len(self._boxes)) if person not in taken]
+        near = [person for person in free if _reachable(self._boxes[person], box)]
+        if near:
+            return max(near, key=lambda person: overlap(self._boxes[person], box))
+        self._boxes.append(box)
+        self._missed.append(0)
+        return len(self._boxes) - 1
+
+
+def track(frames: Iterable, detector: str = "hog") -> Iterator[tuple]:
+    """Every frame, in order, with its faces by person: `(frame, {person: Face})`.
+
+    As a `Tracker` finds them, and where that finds nobody also by looking back: once a face shows
+    up, the frames before it are searched where it was found.
+
+    Parameters
+    ----------
+    frames : anything with a field `rgb`, like those of `video.frames`
+    """
+    tracker = Tracker(detector)
+    waiting: list = []
+    for frame in frames:
+        found = tracker.update(frame.rgb)
+        if found:
+            yield from _look_back(waiting, found, detector)
+            yield frame, found
+            waiting = []
+        else:
+            waiting.append(frame)
+            while sum(each.rgb.nbytes for each in waiting) > WAITING_BYTES:
+                yield waiting.pop(0), {}
+    yield from ((frame, {}) for frame in waiting)
+
+
+def _look_back(waiting: list, found: dict[int, Face], detector: str) -> Iterator[tuple]:
+    results = []
+    for frame in reversed(waiting):
+        earlier = {who: near(frame.rgb, face.box, detector) for who, face in found.items()}
+        results.append((frame, {who: face for who, face in earlier.items() if face}))
+        found = {**found, **results[-1][1]}
+    yield from reversed(results)
+
+
+def near(rgb: np.ndarray, box: Box, detector: str = "hog") -> Face | None:
+    """The face that was in `box` a moment ago or later, if it is still thereabouts.
+
+    Searches the box enlarged to 2.5 times its side, at a size that suits the detector, with a lower
+    threshold: a faint find counts because it must also agree with `box`.
+    """
+    left, top, right, bottom = box
+    x, y = (0.75 * side for side in (right - left, bottom - top))
+    height, width = rgb.shape[:2]
+    x0, x1 = (round(min(max(edge, 0), width)) for edge in (left - x, right + x))
+    y0, y1 = (round(min(max(edge, 0), height)) for edge in (top - y, bottom + y))
+    if x1 - x0 < 2 or y1 - y0 < 2:
+        return None
+    region = rgb[y0:y1, x0:x1]
+    size = round(max(region.shape) * FACE_SIZE / max(right - left, bottom - top))
+    faces = [
+        face._replace(box=tuple(edge + (x0, y0)[i % 2] for i, edge in enumerate(face.box)))
+        for face in detect(region, size, FAINT, detector)
+    ]
+    return next((face for face in faces if overlap(face.box, box) >= AGREEMENT), None)
+
+
+def lift_contrast(rgb: np.ndarray) -> np.ndarray:
+    """The picture with local contrast evened out (CLAHE): faces in the dark or against a window."""
+    lightness, a, b = cv2.split(cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB))
+    lightness = cv2.createCLAHE(clipLimit=3.0, tileGridSize=(8, 8)).apply(lightness)
+    return cv2.cvtColor(cv2.merge([lightness, a, b]), cv2.COLOR_LAB2RGB)
+
+
+def overlap(one: Box, other: Box) -> float:
+    """Intersection over union (IoU) of two boxes: 0 apart, 1 the same."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    shared = max(width, 0) * max(height, 0)
+    return shared / (_area(one) + _area(other) - shared) if shared else 0.0
+
+
+def _area(box: Box) -> int:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def _same(face: Face, others: Iterable[Face]) -> bool:
+    return any(overlap(face.box, other.box) >= AGREEMENT for other in others)
+
+
+def _reachable(before: Box, now: Box) -> bool:
+    """Whether someone may have moved between the boxes: within one side, at about that size."""
+    side = max(before[2] - before[0], now[2] - now[0])
+    apart = (
+        max(
+            abs(before[0] + before[2] - now[0] - now[2]),
+            abs(before[1] + before[3] - now[1] - now[3]),
+        )
+        / 2
+    )
+    return apart <= side and 0.4 <= _area(before) / _area(now) <= 2.5
+
+
+# ------------------------------------------------------------------------------------ crops
 
 
 def crop(rgb: np.ndarray, box: Box, margin: float = 1 / 3, size: int | None = None) -> np.ndarray:
@@ -165,7 +326,9 @@ def landmarks(rgb: np.ndarray, box: Box) -> Landmarks:
     gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     guess = np.median([_predict(gray, _nudge(frame, *n)) for n in _NUDGES[::3]], 0)
     for _ in range(2):
-        guess = np.median([_predict(gray, _nudge(_frame_around(guess), *n)) for n in _NUDGES[::3]], 0)
+        guess = np.median(
+            [_predict(gray, _nudge(_frame_around(guess), *n)) for n in _NUDGES[::3]], 0
+        )
     frame = _frame_around(guess)
     votes = np.stack([_predict(gray, _nudge(frame, *n)) for n in _NUDGES])
     points = np.median(votes, 0).astype(np.float32)
