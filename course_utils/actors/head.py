@@ -184,11 +184,11 @@ def sample(grid: np.ndarray, uv: np.ndarray) -> np.ndarray:
 
 def _base(a: Actor, x_az: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Distance from the axis at azimuth and height: the skull and jaw without features."""
-    w = curve(y, [(-11.6, 2.6 + 0.25 * a["jaw_width"]), (-10.3, 3.75 + 0.3 * a["jaw_width"]),
-                  (-9, 4.7 + 0.3 * a["jaw_width"]), (-7, 5.75 + 0.3 * a["jaw_width"]),
-                  (-5, 6.25 + 0.22 * a["jaw_width"] + 0.1 * a["cheek"]),
-                  (-3, 6.65 + 0.15 * a["cheek"]), (-1, 6.95 + 0.18 * a["cheekbone"]),
-                  (1, 7.05 + 0.1 * a["cheekbone"]), (3, 7.25), (5, 7.45), (7, 7.1), (9, 5.7),
+    w = curve(y, [(-11.6, 2.6 + 0.25 * a["jaw_width"]), (-10.3, 3.5 + 0.3 * a["jaw_width"]),
+                  (-9, 4.25 + 0.3 * a["jaw_width"]), (-7, 5.15 + 0.3 * a["jaw_width"]),
+                  (-5, 5.8 + 0.22 * a["jaw_width"] + 0.1 * a["cheek"]),
+                  (-3, 6.4 + 0.15 * a["cheek"]), (-1, 6.85 + 0.18 * a["cheekbone"]),
+                  (1, 7.05 + 0.1 * a["cheekbone"]), (3, 7.2), (5, 7.3), (7, 6.85), (9, 5.5),
                   (10.5, 3.6), (11.2, 1.9), (11.5, 0.02)])  # fmt: skip
     w = w * (1 + 0.022 * a["width"])
     f = curve(y, [(-11.6, 7.2), (-11, 7.95 + 0.15 * a["chin"]), (-9.8, 8.6 + 0.2 * a["chin"]),
@@ -198,7 +198,7 @@ def _base(a: Actor, x_az: np.ndarray, y: np.ndarray) -> np.ndarray:
                   (10.3, 4.5), (11.2, 2.0), (11.5, 0.02)])  # fmt: skip
     b = curve(y, [(-11.6, 6.1), (-7, 6.3), (-5, 6.9), (-3, 7.9), (-1, 8.8), (1, 9.4), (3, 9.7),
                   (5, 9.6), (7, 8.9), (9, 7.0), (10.5, 4.3), (11.2, 2.2), (11.5, 0.02)])  # fmt: skip
-    n = curve(y, [(-11.6, 2.2), (-9, 2.1), (-6, 2.05), (-2, 2.15), (2, 2.35), (4, 2.45), (6, 2.3),
+    n = curve(y, [(-11.6, 2.2), (-9, 2.1), (-6, 2.05), (-2, 2.12), (2, 2.2), (4, 2.15), (6, 2.1),
                   (9, 2.1), (11.5, 2.0)])  # fmt: skip
     depth = np.where(np.cos(x_az) > 0, f, b)
     sin, cos = np.abs(np.sin(x_az)), np.abs(np.cos(x_az))
@@ -215,7 +215,9 @@ def _skeleton(a: Actor) -> np.ndarray:
     top = -4.6  # rows above stay level; below they close in on the jaw's edge
     level = ROW_Y[:, None]
     t = np.clip((top - level) / (top + 11.0), 0, 1)
-    y = np.where(level > top, level, top + (edge - top) * (t + 0 * edge))
+    k = np.linspace(1e-3, 30, 500)  # how fast, so that the spacing of rows does not jump
+    k = np.interp((top + 11.0) / (top - edge), k / (1 - np.exp(-k)), k)
+    y = np.where(level > top, level, top + (edge - top) * (1 - np.exp(-k * t)) / (1 - np.exp(-k)))
     side = smoothstep(60, 100, deg)  # behind, rows stay level from further up
     y = y * (1 - side) + side * np.where(level > 2, level, 2 + (level - 2) * (edge - 2) / -13.0)
     r = _base(a, az + 0 * y, y)
@@ -266,16 +268,18 @@ def _nose(a: Actor, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     s = ax / half
     h = ridge * np.exp(-0.95 * s**2.2) + 0.10 * ridge * np.exp(-((s - 1.1) ** 2) * 2)
     # Tip: a ball; wings: two more beside it.
-    tip_r = 0.80 * (0.8 + 0.2 * w) + 0.05 * a["nose_tip"]
-    d2 = (ax / tip_r) ** 2 + ((y + 2.52) / 0.70) ** 2
-    ball = 2.66 + 0.1 * bridge - 0.75 * d2
-    h = smooth_max(h, np.where(d2 < 5, ball, -1.0), 0.45)
-    wx = 1.22 * w
-    d2 = ((ax - wx) / 0.52) ** 2 + ((y + 2.82) / 0.62) ** 2
-    wing = 1.28 - 0.95 * d2
-    h = smooth_max(h, np.where(d2 < 4, wing, -1.0), 0.35)
+    tip_r = 0.88 * (0.8 + 0.2 * w) + 0.05 * a["nose_tip"]
+    d2 = (ax / tip_r) ** 2 + ((y + 2.50) / 0.72) ** 2
+    ball = (2.70 + 0.1 * bridge) * np.exp(-0.42 * d2 ** 1.15)
+    h = smooth_max(h, ball, np.minimum(0.35, 0.01 + np.maximum(h, ball)))
+    wx = 1.16 * w
+    d2 = ((ax - wx) / 0.56) ** 2 + ((y + 2.78) / 0.58) ** 2
+    wing = 1.30 * np.exp(-0.85 * d2 ** 1.4)
+    h = smooth_max(h, wing, np.minimum(0.30, 0.01 + np.maximum(h, wing)))
+    # Below, everything ends at the base of the nose.
+    h = h * smoothstep(-3.72, -3.22, y + 0.10 * ax)
     # The groove behind the wing.
-    h -= 0.16 * bump(ax, y, wx + 0.62, -2.75, 0.22, 0.6)
+    h -= 0.10 * bump(ax, y, wx + 0.66, -2.75, 0.24, 0.6)
     return np.maximum(h, -0.2)
 
 
@@ -292,6 +296,7 @@ def _features(a: Actor, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     z += 0.20 * bump(ax, y, 2.9, 3.05, 2.0, 0.75) * (1 + 0.5 * a["brow_ridge"])
     z += 0.12 * a["brow_ridge"] * bump(ax, y, 0, 2.9, 1.4, 0.7)
     z -= 0.12 * bump(ax, y, 0, 2.2, 1.1, 0.5)
+    z -= 0.45 * bump(ax, y, 6.3, 3.0, 1.3, 1.8)  # temple
     z += (0.42 + 0.14 * a["cheekbone"]) * bump(ax, y, 4.7, -1.3, 1.7, 1.25)
     z += (0.12 + 0.16 * a["cheek"]) * bump(ax, y, 3.6, -3.4, 1.7, 1.8)
     z -= (0.22 - 0.12 * a["cheek"]) * bump(ax, y, 5.0, -5.0, 1.5, 1.7)
@@ -299,10 +304,10 @@ def _features(a: Actor, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     z += (0.42 + 0.12 * a["chin"]) * bump(ax, y, 0, -9.75, 1.7, 1.15)
     z -= 0.30 * bump(ax, y, 0, -7.65, 1.9, 0.55)
     fold = 1.75 + (3.25 - 1.75) * (y + 2.8) / (-5.9 + 2.8)  # nasolabial line
-    age = 0.06 + 0.24 * smoothstep(28, 75, np.array(a.age)) + 0.04 * max(a["cheek"], 0)
+    age = 0.02 + 0.14 * smoothstep(28, 75, np.array(a.age)) + 0.02 * max(a["cheek"], 0)
     gate = smoothstep(-2.5, -3.4, y) * smoothstep(-6.9, -5.6, y)
     d = ax - fold
-    z += age * gate * (-np.exp(-((d / 0.26) ** 2)) + 0.8 * np.exp(-(((d - 0.7) / 0.6) ** 2)))
+    z += age * gate * (-np.exp(-((d / 0.34) ** 2)) + 0.8 * np.exp(-(((d - 0.8) / 0.7) ** 2)))
     bag = smoothstep(30, 75, np.array(a.age))
     z -= (0.03 + 0.12 * bag) * bump(ax, y, 2.5, -0.6, 1.2, 0.22)
     z += 0.09 * bag * bump(ax, y, 2.9, -0.15, 1.1, 0.35)
@@ -327,7 +332,7 @@ def _lip_profile(t: np.ndarray, s: np.ndarray, upper: bool, full: float) -> np.n
         body = body * (1 - 0.16 * np.exp(-((s / 0.2) ** 2)))
     recess = 0.26 * np.clip(1 - t / 0.30, 0, 1) ** 2
     rim = 0.05 * np.exp(-(((t - 1.0) / 0.12) ** 2))
-    return (body + rim) * across - recess * (0.35 + 0.65 * across)
+    return (body + rim) * across - recess * (0.25 + 0.75 * across) * smoothstep(1.15, 0.85, np.abs(s))
 
 
 @lru_cache(maxsize=8)
@@ -349,22 +354,22 @@ def build(actor: Actor) -> Head:
     lift = smoothstep(0.8, 2.2, nose) * smoothstep(-1.6, -2.8, y)
     p[..., 1] -= front * (0.22 - 0.10 * a["nose_tip"]) * lift
     # Nostrils: pits in the underside.
-    pit = bump(np.abs(x), y, 0.62 * (1 + 0.13 * a["nose_width"]), -3.27, 0.30, 0.17)
+    pit = bump(np.abs(x), y, 0.62 * (1 + 0.13 * a["nose_width"]), -3.25, 0.32, 0.17)
     p[..., 2] -= front * 0.55 * pit
     p[..., 1] += front * 0.22 * pit
 
     mouth = {
-        "half": 2.55 + 0.14 * a["mouth_width"],
+        "half": 2.45 + 0.14 * a["mouth_width"],
         "upper": 0.62 + 0.13 * a["lip_upper"],
         "lower": 0.80 + 0.15 * a["lip_lower"],
     }
     eye_size = 1 + 0.05 * a["eye_size"]
     lids = {
         "x": EYE_X * (1 + 0.025 * a["eye_gap"]),
-        "inner": 1.45 * eye_size,
-        "outer": 1.48 * eye_size,
-        "upper": 0.50 * eye_size - 0.05 * max(a["lid_fold"], 0),
-        "lower": -0.47 * eye_size + 0.02 * max(a["lid_fold"], 0),
+        "inner": 1.58 * eye_size,
+        "outer": 1.62 * eye_size,
+        "upper": 0.49 * eye_size - 0.05 * max(a["lid_fold"], 0),
+        "lower": -0.54 * eye_size + 0.02 * max(a["lid_fold"], 0),
         "tilt": 0.07 + 0.05 * a["eye_tilt"] + 0.05 * max(a["lid_fold"], 0),
         "fold": a["lid_fold"],
         "sag": float(smoothstep(40, 80, np.array(a.age))),
@@ -404,14 +409,14 @@ def _mouth(p: np.ndarray, m: dict[str, float], a: Actor) -> np.ndarray:
     inside = np.clip(1 - np.abs(s), 0, 1)
     q = np.full((ROWS, 1), 9.0)
     q[: JAW_ROW + 1, 0] = ROW_Y - MOUTH_Y
-    corner = smoothstep(1.5, 0.9, np.abs(s)) * (np.abs(AZIMUTH) < 1.2)  # fades outwards
+    corner = smoothstep(1.35, 0.98, np.abs(s)) * (np.abs(AZIMUTH) < 1.2)  # fades outwards
     slit = MOUTH_Y + 0.06 * np.cos(np.clip(s, -1, 1) * np.pi * 2) * inside - 0.05 * np.abs(s) ** 2
     slit = slit + 0.05 * np.exp(-((s / 0.12) ** 2)) * -1 + 0.04 * a["asym_mouth"] * s
     edge, border = 0.20, 0.95
-    shape = np.clip(1 - np.abs(s) ** 1.9, 0, 1)
+    shape = np.clip(1 - np.abs(s) ** 1.9, 0.10, 1)
     bow = 1 - 0.16 * np.exp(-((s / 0.10) ** 2)) + 0.06 * np.exp(-(((np.abs(s) - 0.17) / 0.1) ** 2))
     up = m["upper"] * shape**0.85 * bow
-    low = m["lower"] * np.clip(1 - np.abs(s) ** 2.4, 0, 1) ** 0.9
+    low = m["lower"] * np.clip(1 - np.abs(s) ** 2.4, 0.10, 1) ** 0.9
     y, z = p[..., 1].copy(), p[..., 2].copy()
     for sign, height, upper in ((1, up, True), (-1, low, False)):
         full = a["lip_upper"] if upper else a["lip_lower"]

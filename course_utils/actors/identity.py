@@ -102,7 +102,7 @@ def make_actor(seed: int, tone: int | None = None, female: bool | None = None) -
     rng = np.random.default_rng([seed, 20])
     female = bool(rng.random() < 0.5) if female is None else (rng.random(), female)[1]
     tone = int(rng.integers(1, 11)) if tone is None else (rng.integers(1, 11), int(tone))[1]
-    age = float(np.clip(rng.gamma(4.5, 6.0) + 18, 18, 80))
+    age = float(np.clip(rng.gamma(2.2, 8.0) + 19, 19, 78))
     build = float(np.clip(rng.normal(0, 0.45), -1, 1))
     s = dict(zip(SHAPE, rng.normal(0, 0.8, len(SHAPE)).clip(-1.8, 1.8), strict=True))
 
@@ -137,8 +137,8 @@ def make_actor(seed: int, tone: int | None = None, female: bool | None = None) -
 
     base = _linear(MONK[tone - 1])
     # The scale's swatches are seen flat; real albedo (with its blood) is darker and warmer.
-    base = np.clip(base, 0.035, 0.62) * np.interp(tone, [1, 3, 6, 10], [0.80, 0.78, 0.95, 1.2])
-    warm = np.array([1.06, 0.94, 0.86]) ** np.interp(tone, [1, 3, 6, 10], [1.7, 1.3, 1.0, 1.3])
+    base = base * max(1.0, 0.045 / base.mean()) * np.interp(tone, [1, 3, 6, 10], [0.80, 0.78, 0.95, 1.2])
+    warm = np.array([1.05, 0.95, 0.90]) ** np.interp(tone, [1, 3, 6, 10], [2.2, 1.8, 0.4, 0.8])
     skin = base * warm * np.exp(rng.normal(0, 0.03, 3)) * np.exp(rng.normal(0, 0.05))
 
     fair = tone <= 4 and not east

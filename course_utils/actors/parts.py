@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from . import head as hd
 from .head import Head, smoothstep, value
@@ -61,7 +62,7 @@ def teeth(h: Head, row, upper: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray
     """A row of teeth and gum: coordinates are (tooth number from the middle, 0 gum .. 1 edge)."""
     rows, cols = 12, 121
     s = np.linspace(-1, 1, cols)[None, :]
-    v = np.linspace(-0.8, 1, rows)[:, None]
+    v = np.linspace(-0.8 if upper else -0.4, 1, rows)[:, None]
     width, depth = (2.75, 2.55) if upper else (2.55, 2.35)
     x, z = _arch(width, depth, s)
     edges = np.array([0, 0.86, 1.54, 2.32, 3.0, 3.7, 4.7, 5.7]) * (1 if upper else 0.72)
@@ -80,10 +81,10 @@ def teeth(h: Head, row, upper: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray
     norm = np.hypot(x, z)
     x, z = x * (1 + radial / norm), z * (1 + radial / norm)
     drop = v * tall * np.where(v > 0.8, 0.93 + 0.07 * rounded, 1.0)
-    y = (hd.MOUTH_Y + 0.72 - drop) if upper else (hd.MOUTH_Y - 0.92 + drop)
+    y = (hd.MOUTH_Y + 0.72 - drop) if upper else (hd.MOUTH_Y - 0.80 + drop)
     gum = 0.0
     front = h.rest[hd.MOUTH_ROW - 6, hd.COLUMNS // 2, 2] - 0.62  # behind the upper lip
-    p = np.stack([x + gum, y + 0 * x, z + front - depth - (0.0 if upper else 0.25)], -1)
+    p = np.stack([x + gum, y + 0 * x, z + front - depth - (0.0 if upper else 0.55)], -1)
     p = p.reshape(-1, 3)
     if not upper:
         p = (p - hd.JAW_PIVOT) @ hd.jaw_matrix(row).T + hd.JAW_PIVOT
@@ -115,9 +116,9 @@ def mouth_bag(h: Head, row) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     v = np.linspace(-1, 1, rows)[:, None]
     front = h.rest[hd.MOUTH_ROW - 6, hd.COLUMNS // 2, 2]
     jaw = value(row, "jaw")
-    x = 2.9 * u + 0 * v
-    y = hd.MOUTH_Y + 0.1 + (1.6 + 1.2 * jaw) * v - 1.2 * jaw + 0 * u
-    z = front - 1.0 - 3.6 * np.sqrt(np.clip(1 - (0.9 * u) ** 2, 0, 1)) * np.sqrt(
+    x = 2.3 * u + 0 * v
+    y = hd.MOUTH_Y + 0.1 + (1.1 + 1.2 * jaw) * v - 1.3 * jaw + 0 * u
+    z = front - 2.2 - 3.0 * np.sqrt(np.clip(1 - (0.9 * u) ** 2, 0, 1)) * np.sqrt(
         np.clip(1 - (0.85 * v) ** 2, 0, 1))  # fmt: skip
     p = np.stack([x, y, z], -1).reshape(-1, 3)
     return p, grid_triangles(rows, cols), np.stack([u + 0 * v, v + 0 * u], -1).reshape(-1, 2)
@@ -129,7 +130,7 @@ EAR_ROWS, EAR_COLS = 26, 49
 def ear(h: Head, side: int) -> np.ndarray:
     """An outer ear (rows, cols, 3): rows run from the canal to the rim and round to its back."""
     a = h.actor
-    size = 1 + 0.05 * a["ear"] + 0.002 * (a.age - 30)
+    size = 0.90 + 0.05 * a["ear"] + 0.002 * (a.age - 30)
     t = np.linspace(0, 2 * np.pi, EAR_COLS)[None, :]  # 0 at the top, growing backwards
     rho = np.linspace(0, 1.0, EAR_ROWS - 6)[:, None]
     # Outline in the ear's own plane: forward f, up u (cm).
@@ -140,7 +141,8 @@ def ear(h: Head, side: int) -> np.ndarray:
     out_u = hd.curve(k, [(0, 3.0), (30, 2.75), (60, 1.95), (95, 0.5), (130, -1.1), (160, -2.45),
                          (180, -3.05), (200, -2.9), (225, -1.9), (260, -0.55), (300, 1.1),
                          (330, 2.3), (360, 3.0)])  # fmt: skip
-    f, u = rho * out_f, rho * out_u
+    outline = gaussian_filter1d(np.stack([out_f, out_u])[:, :-1], 1.6, mode="wrap")
+    f, u = (rho * np.append(line, line[0]) for line in outline)
     back = smoothstep(25, 70, k) * smoothstep(215, 165, k)  # where the rim stands free
     top = smoothstep(300, 345, k) + smoothstep(60, 20, k)
     free = np.clip(back + top, 0, 1)[None, :]

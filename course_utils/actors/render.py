@@ -106,6 +106,7 @@ class Look:
     rough: np.ndarray | float = 0.45
     scatter: np.ndarray | float = 0.0  # 0 stone .. 1 skin
     cavity: np.ndarray | float = 1.0  # 0 no light gets in .. 1 open
+    wet: np.ndarray | float = 0.0  # 1: mirrors the lamps even in soft shadow, as eyes do
 
 
 @dataclass
@@ -340,7 +341,7 @@ def shade(f: Frame) -> None:
     coords = f.coords.reshape(-1, 2)[index]
     n = len(index)
     albedo, normal, smooth = (np.zeros((n, 3), np.float32) for _ in range(3))
-    gloss, rough, scatter, cavity = (np.zeros(n, np.float32) for _ in range(4))
+    gloss, rough, scatter, cavity, wet = (np.zeros(n, np.float32) for _ in range(5))
     for k, mesh in enumerate(f.meshes):
         own = np.flatnonzero(part == k)
         if not len(own):
@@ -349,19 +350,19 @@ def shade(f: Frame) -> None:
         albedo[own], normal[own] = look.albedo, look.normal
         smooth[own] = look.normal if look.smooth is None else look.smooth
         gloss[own], rough[own] = look.gloss, look.rough
-        scatter[own], cavity[own] = look.scatter, look.cavity
+        scatter[own], cavity[own], wet[own] = look.scatter, look.cavity, look.wet
     eye = (f.view.position - world).astype(np.float32)
     eye /= np.linalg.norm(eye, axis=1, keepdims=True)
     scale = f.view.focal / float(np.linalg.norm(f.view.position))
     ao = occlusion(f.depth, scale).ravel()[index] * cavity
     shadow = f.shadow.lookup(world)
     f.radiance.reshape(-1, 3)[index] = illuminate(
-        f.scene, albedo, normal, smooth, gloss, rough, scatter, ao, shadow, eye
+        f.scene, albedo, normal, smooth, gloss, rough, scatter, ao, shadow, eye, wet
     )
     f.normal.reshape(-1, 3)[index] = normal
 
 
-def illuminate(scene, albedo, normal, smooth, gloss, rough, scatter, ao, shadow, eye) -> np.ndarray:
+def illuminate(scene, albedo, normal, smooth, gloss, rough, scatter, ao, shadow, eye, wet) -> np.ndarray:
     """Light (N, 3) that surfaces send to the camera.
 
     Skin scatters: red light travels farthest under it, so red uses the smoothest normals, wraps
@@ -394,6 +395,7 @@ def illuminate(scene, albedo, normal, smooth, gloss, rough, scatter, ao, shadow,
         else:
             visible = ao
         diffuse += lit * color * (0.55 + 0.45 * ao3)
+        visible = np.maximum(visible, wet)
         half = eye + direction
         half /= np.sqrt(np.maximum((half * half).sum(1, keepdims=True), 1e-9))
         nh = np.clip((normal * half).sum(1), 0, 1)
@@ -698,7 +700,7 @@ def _eye_shader(side: int, turn: np.ndarray):
         out = np.clip((polar - 0.5) / 0.8, 0, 1)
         vein = skin.noise(coords[None] * (2.2, 5), 0.35, a.seed % 9973 + side)[0]
         vein = np.exp(-((vein / 0.07) ** 2)) * out
-        white = np.array([0.66, 0.62, 0.58]) * (1 - 0.03 * (a.tone - 1) * np.array([0.3, 0.5, 0.8]))
+        white = np.array([0.52, 0.48, 0.44]) * (1 - 0.06 * (a.tone - 1) * np.array([0.8, 0.9, 1.05]))
         color = white * np.exp(-(0.30 * out**1.5 + 0.18 * vein)[:, None] * np.array([0.35, 1.0, 1.0]))
         corner = hd.smoothstep(-0.75, -1.12, s)[:, None]
         color = color + corner * (np.array([0.50, 0.22, 0.20]) * (0.5 + np.mean(a.skin)) - color)
@@ -730,6 +732,7 @@ def _eye_shader(side: int, turn: np.ndarray):
         pol2 = np.where(polar < 0.62, polar * bulge, polar + 0.217)
         cornea = np.stack([np.sin(pol2) * np.cos(angle), np.sin(pol2) * np.sin(angle), np.cos(pol2)], -1)
         cornea = (cornea @ rotation.T).astype(np.float32)
-        return Look(color.astype(np.float32), cornea, ball, 2.2, 0.10, 1.0, cavity.astype(np.float32))
+        return Look(color.astype(np.float32), cornea, ball, 2.2, 0.10, 1.0,
+                    cavity.astype(np.float32), 0.85)
 
     return shader

@@ -120,7 +120,7 @@ def _paint(h: Head) -> Skin:
     pigment = pigment + 0.55 * freckle + 0.9 * mole
     if a.age > 50:
         d = spots(chart, 1.1, seed + 30)
-        pigment = pigment + 0.25 * (a.age - 50) / 30 * smoothstep(0.26, 0.2, d) * smoothstep(0, 0.4, noise(chart, 2, seed + 6))
+        pigment = pigment + 0.16 * (a.age - 50) / 30 * smoothstep(0.30, 0.16, d) * smoothstep(0, 0.4, noise(chart, 2, seed + 6))
     color = base * np.exp(-pigment[..., None] * melanin - np.maximum(blood, -0.1)[..., None] * absorb)
     # Lips: more blood, less pigment.
     wet = 0.10 * fine + 0.08 * mid
@@ -145,7 +145,7 @@ def _paint(h: Head) -> Skin:
     color = color + roots[..., None] * (hair - color) * 0.75
     root = {"none": 0.35, "buzz": 0.8}.get(a.hair, 0.7)
     if a.hair == "none":
-        root = 0.22
+        root = 0.10
     color = color + (scalp * root)[..., None] * (hair * 1.2 - color)
     # Lid edges: pink, with the line of the lashes.
     q = np.full((hd.ROWS, 1), 9.0)
@@ -164,22 +164,22 @@ def _paint(h: Head) -> Skin:
     pores = -smoothstep(0.5, 0.1, d) * (0.55 + 0.6 * nose + 0.5 * cheeks) * (1 - lips)
     lines = noise(chart * (1, 2.2), 0.12, seed + 51)
     old = float(smoothstep(30, 78, np.array(a.age)))
-    height = 0.0042 * pores + 0.0030 * lines + 0.006 * noise(chart, 0.3, seed + 52)
+    height = 0.0024 * pores + 0.0016 * lines + 0.0016 * noise(chart, 0.35, seed + 52)
     height = height + lips * 0.012 * noise(chart * (1, 0.22), 0.085, seed + 53)
     warp = 0.12 * noise(chart, 1.5, seed + 54)
     fore = smoothstep(3.9, 4.6, y) * smoothstep(7.0, 6.4, y) * smoothstep(5.0, 3.5, ax)
-    wave = np.abs(np.sin((y + warp + 0.02 * x**2) * np.pi / 0.85))
-    height = height - 0.035 * old * fore * smoothstep(0.30, 0.0, wave)
+    wave = np.abs(np.sin((y + 2.2 * warp + 0.02 * x**2) * np.pi / 0.95))
+    height = height - 0.016 * old * fore * smoothstep(0.45, 0.0, wave) * (0.6 + 0.4 * mid)
     crow_r = np.abs(np.sin(np.arctan2(y - 0.9, ax - 4.3) * 6.5 + warp * 4))
     crow = bump(ax, y, 5.75, 0.7, 0.75, 1.1) * smoothstep(0.4, 0, crow_r)
-    height = height - 0.028 * old * crow
+    height = height - 0.014 * old * crow
     under = np.abs(np.sin((y + 0.10 * (ax - 3) ** 2 + warp) * np.pi / 0.30))
     height = height - 0.012 * (0.25 + old) * bump(ax, y, 3.2, -0.05, 1.4, 0.45) * smoothstep(0.5, 0, under)
     height = height + 0.03 * mole
     relief = _relief(p, height.astype(np.float32)) * face[..., None]
     cavity = np.clip(1 + 14 * np.minimum(height - cv2.GaussianBlur(height.astype(np.float32), (0, 0), 6), 0), 0.5, 1)
-    nostril = bump(ax, y, 0.62 * (1 + 0.13 * a["nose_width"]), -3.27, 0.26, 0.15)
-    cavity = cavity * (1 - 0.93 * np.clip(nostril * 1.5, 0, 1))
+    nostril = bump(ax, y, 0.62 * (1 + 0.13 * a["nose_width"]), -3.24, 0.28, 0.15)
+    cavity = cavity * (1 - 0.95 * np.clip(nostril * 1.6, 0, 1))
     slit = _up(np.exp(-((np.abs(np.where(q < 9, q + hd.EYE_Y - hd.MOUTH_Y, 9))) / 0.26) ** 2)
                * (np.abs(h.flat[..., 0]) < h.mouth["half"] * 1.04) * (np.abs(hd.AZIMUTH) < 1.2)[None, :])
     cavity = cavity * (1 - 0.55 * slit)
