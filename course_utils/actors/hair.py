@@ -23,7 +23,7 @@ from .identity import Actor
 
 LAYERS = 4
 CENTER = np.array([0.0, 1.0, -0.3])
-GRAY = np.array([0.42, 0.41, 0.40], np.float32)
+GRAY = np.array([0.36, 0.35, 0.34], np.float32)
 CREASE = 128  # rows of a card's texture
 VARIANTS, TEXELS = 16, 48
 
@@ -49,24 +49,24 @@ class Style:
 
 STYLES = {
     "buzz": Style(0.45, 0.35, 0.4, "whorl", cards=0),
-    "short": Style(4.2, 2.0, 2.2, "whorl", 0.75, 0.9, 0.15, width=0.75, cards=190, points=7),
-    "receding": Style(3.0, 1.9, 2.0, "back", 0.4, 0.5, 0.2, width=0.7, cards=170, points=7),
-    "side_part": Style(7.0, 2.4, 2.4, "part", 0.85, 1.3, 0.2, cards=180, points=9),
-    "quiff": Style(5.6, 1.7, 1.9, "quiff", 1.3, 1.3, 0.05, width=0.75, cards=190, points=9),
-    "fringe": Style(9.0, 4.0, 3.5, "whorl", 0.5, 1.2, 0.25, fringe=4.25, cards=190, points=10),
-    "curls": Style(7.0, 4.0, 4.0, "whorl", 1.2, 2.0, 0.12, width=0.7, cards=170, points=20),
-    "afro": Style(5.2, 4.6, 4.8, "out", 2.0, 4.0, 0.0, width=1.3, cards=230, points=7),
-    "long": Style(30, 27, 26, "part", 0.7, 1.3, 0.30, part=0.6, cards=150, points=18),
-    "waves": Style(27, 24, 23, "part", 0.9, 1.7, 0.28, part=2.2, cards=150, points=22),
+    "short": Style(4.2, 2.0, 2.2, "whorl", 0.75, 0.8, 0.15, width=0.55, cards=330, points=6),
+    "receding": Style(3.0, 1.9, 2.0, "back", 0.4, 0.4, 0.2, width=0.5, cards=260, points=6),
+    "side_part": Style(7.0, 2.4, 2.4, "part", 0.85, 1.2, 0.2, width=0.6, cards=270, points=8),
+    "quiff": Style(5.6, 1.7, 1.9, "quiff", 1.3, 1.2, 0.05, width=0.6, cards=270, points=8),
+    "fringe": Style(9.0, 4.0, 3.5, "whorl", 0.5, 1.2, 0.25, fringe=4.25, width=0.6, cards=260, points=9),
+    "curls": Style(7.0, 4.0, 4.0, "whorl", 1.2, 2.0, 0.12, fringe=4.9, width=0.7, cards=180, points=14),
+    "afro": Style(5.2, 4.6, 4.8, "out", 2.0, 4.0, 0.0, width=1.3, cards=700, points=4),
+    "long": Style(30, 27, 26, "part", 0.7, 1.6, 0.30, part=0.6, cards=150, points=18),
+    "waves": Style(27, 24, 23, "part", 0.9, 1.8, 0.28, part=2.2, width=1.15, cards=150, points=22),
     "bob": Style(24, 22, 18, "part", 0.8, 1.5, 0.30, cut=-8.8, part=1.8, cards=150, points=14),
     "bangs": Style(28, 25, 24, "whorl", 0.5, 1.3, 0.3, fringe=4.2, cards=150, points=18),
     "lob": Style(25, 22, 20, "part", 0.9, 1.5, 0.30, cut=-12.5, part=2.8, cards=150, points=16),
-    "ringlets": Style(19, 17, 16, "part", 1.2, 2.0, 0.2, cut=-13.0, width=0.75, cards=150, points=26),
+    "ringlets": Style(19, 17, 16, "part", 1.2, 2.0, 0.2, cut=-13.0, width=0.8, cards=120, points=34),
     "bun": Style(20, 20, 20, "knot", 0.2, 0.45, 0.0, cards=150, points=12),
     "ponytail": Style(20, 20, 20, "knot", 0.2, 0.45, 0.0, cards=150, points=12),
-    "crop": Style(1.9, 0.9, 1.0, "out", 2.0, 1.3, 0.0, width=1.1, cards=230, points=4),
-    "flattop": Style(4.6, 0.8, 0.9, "out", 2.0, 3.6, 0.0, width=1.1, cards=240, points=6),
-    "round": Style(7.0, 7.2, 7.0, "out", 2.0, 5.0, 0.10, width=1.5, cards=240, points=8),
+    "crop": Style(1.9, 0.9, 1.0, "out", 2.0, 1.3, 0.0, width=0.9, cards=700, points=3),
+    "flattop": Style(4.6, 0.8, 0.9, "out", 2.0, 3.6, 0.0, width=1.1, cards=700, points=4),
+    "round": Style(7.0, 7.2, 7.0, "out", 2.0, 5.0, 0.25, width=1.5, cards=800, points=4),
     "locs": Style(27, 24, 23, "part", 0.9, 1.5, 0.35, part=0.8, width=0.55, cards=110, points=18),
 }  # fmt: skip
 KNOTS = {"bun": np.array([0.0, 9.6, -8.2]), "ponytail": np.array([0.0, 6.6, -10.6])}
@@ -239,10 +239,14 @@ def _flow(style: Style, p: np.ndarray, root: np.ndarray, knot: np.ndarray | None
 def _grow(h: Head, skull: _Skull, style: Style, root, normal, rank, length, rng, points, spread):
     """Lines (N, points, 3) from their roots. ``rank`` 0..1: how far out in the hair each lies."""
     n = len(root)
-    p = root + normal * 0.05
     steps = 3 * (points - 1)
     ds = (length / steps)[:, None]
     knot = KNOTS.get(h.actor.hair)
+    p = root + normal * 0.05
+    if style.flow in ("part", "whorl"):  # roots start a little behind, so that partings close
+        back = _flow(style, root, root, knot)
+        p = p - 0.45 * _unit(back - (back * normal).sum(1, keepdims=True) * normal)
+        p = skull.keep_off(p, np.full(n, 0.05))
     path = [p]
     v = normal.copy()
     jitter = rng.normal(0, spread, (n, 3))
@@ -251,15 +255,16 @@ def _grow(h: Head, skull: _Skull, style: Style, root, normal, rank, length, rng,
         bangs = (root[:, 2] > 2.5) & (root[:, 1] > 5.8) & (np.abs(root[:, 0]) < 6.2)
     cap = rng.uniform(2.0, 4.6, n)
     shoulder = rng.uniform(0, 1, n)
+    steep = 0.30 + 0.70 * smoothstep(3.0, 7.5, root[:, 1:2])
     for k in range(steps):
         t = k / steps
         s = t * length
         f = _flow(style, p, root, knot)
         out = _away(p)
         f = f - 0.75 * (f * out).sum(1, keepdims=True) * out * (style.flow != "out")
-        lift = style.lift * np.exp(-s / (0.55 * style.volume + 0.35))[:, None]
+        lift = style.lift * np.exp(-s / (0.55 * style.volume + 0.35))[:, None] * steep
         pull = style.gravity * np.clip(s / 3.0, 0, 2.5)[:, None] * np.array([0, -1.0, 0])
-        hang = smoothstep(4.0, -1.0, p[:, 1:2]) * (style.gravity > 0.22)
+        hang = smoothstep(6.0, 1.0, p[:, 1:2]) * (style.gravity > 0.22)
         f = f * (1 - 0.85 * hang) + hang * np.array([0, -1.0, 0]) * 1.2
         want = f + out * lift + pull + jitter * (1.0 - 0.5 * hang)
         want[bangs] = (want + np.array([0, -0.75, 0.25]))[bangs]
@@ -269,7 +274,13 @@ def _grow(h: Head, skull: _Skull, style: Style, root, normal, rank, length, rng,
         thick = np.where(bangs, np.minimum(thick, 0.15 + 0.5 * rank), thick)
         if style.flow == "knot":
             thick = 0.05 + style.volume * rank * np.minimum(1, s / 2.0)
-        p = skull.keep_off(p, np.minimum(thick, 0.05 + 0.8 * s + 0.1))
+        thick = np.minimum(thick, 0.15 + 0.8 * s)
+        p = skull.keep_off(p, thick)
+        if style.gravity > 0.1:  # and not far above what lies below
+            out = p - CENTER
+            r = np.linalg.norm(out, axis=1)
+            excess = np.maximum(r - skull.radius(p) - thick - 0.1, 0) * smoothstep(-7, -1, p[:, 1])
+            p = p - out * (0.30 * excess / r)[:, None]
         if style.flow == "part" or style.fringe is not None:
             # Framing the face: below the temples hair stays behind a plane.
             limit = cap + np.maximum(p[:, 1] - 2.5, 0) * 1.25
@@ -290,8 +301,9 @@ def _grow(h: Head, skull: _Skull, style: Style, root, normal, rank, length, rng,
     below = y < floor[:, None]
     end = np.where(below.any(1), below.argmax(1), steps).astype(float)
     if style.flow == "knot":
-        near = np.linalg.norm(line - knot, axis=-1) < 1.3
-        end = np.where(near.any(1), near.argmax(1), steps).astype(float)
+        far = np.linalg.norm(line - knot, axis=-1)
+        near = far < 1.3
+        end = np.where(near.any(1), near.argmax(1), far.argmin(1)).astype(float)
     end = np.maximum(end, 3)
     at = np.linspace(0, 1, points)[None, :] * end[:, None]
     i = np.minimum(at.astype(int), steps - 1)
@@ -307,7 +319,7 @@ def _curl(a: Actor, line: np.ndarray, name: str, phase: np.ndarray, rng) -> np.n
         kind = "wavy"
     if name in ("curls", "ringlets") and kind != "coily":
         kind = "curly"
-    size, turn = {"wavy": (0.30, 5.5), "curly": (0.60, 3.0)}.get(kind, (0.0, 1.0))
+    size, turn = {"wavy": (0.30, 5.5), "curly": (0.55, 3.8)}.get(kind, (0.0, 1.0))
     if name == "waves":
         size = max(size, 0.5)
     if name in ("bun", "ponytail", "quiff"):
@@ -321,7 +333,7 @@ def _curl(a: Actor, line: np.ndarray, name: str, phase: np.ndarray, rng) -> np.n
     out = _away(line)
     side = _unit(np.cross(tangent, out))
     out = np.cross(side, tangent)
-    own = rng.normal(0, 0.5 if kind == "wavy" else 1.4, n)
+    own = rng.normal(0, 0.3 if kind == "wavy" else 1.4, n)
     angle = 2 * np.pi * s / (turn * rng.uniform(0.85, 1.2, (n, 1))) + (phase + own)[:, None]
     grow = size * smoothstep(0.2, 3.0, s) * rng.uniform(0.7, 1.25, (n, 1))
     depth = 0.35 if kind == "wavy" else 0.8
@@ -382,15 +394,15 @@ def grow(actor: Actor) -> tuple[list[Cards], Strands | None]:
         spread = 0.22
     if name == "locs":
         spread = 0.10
-    if style.cards:
+    if style.flow == "out":
+        groups.append(_tufts(actor, h, style, weight, rng))
+    elif style.cards:
         parts = []
         for layer in range(LAYERS):
             n = style.cards
             _, root, normal = _roots(h, weight, n, rng)
             rank = np.clip((layer + rng.uniform(-0.2, 0.6, n)) / (LAYERS - 0.6), 0, 1)
             length = _lengths(style, root, rng)
-            if style.flow == "out":
-                length = length * (0.45 + 0.55 * rank)
             line = _grow(h, skull, style, root, normal, rank, length, rng, style.points, spread)
             phase = 1.2 * np.sin(root[:, 0] * 0.5 + 1) + 1.5 * np.sin(root[:, 1] * 0.35) + root[:, 2] * 0.2
             line = _curl(actor, line, name, phase, rng)
@@ -400,6 +412,30 @@ def grow(actor: Actor) -> tuple[list[Cards], Strands | None]:
         if name in KNOTS:
             groups.append(_tail(actor, name, rng))
     return groups, _fine(actor, h, skull, style, name, mask, rng, spread)
+
+
+def _tufts(actor: Actor, h: Head, style: Style, weight: np.ndarray, rng) -> Cards:
+    """Coily hair: a cloud of small curled tufts, in shells from the scalp to the outline."""
+    parts = []
+    for layer in range(LAYERS):
+        n = int(style.cards * (0.6 + 0.25 * layer))
+        _, root, normal = _roots(h, weight, n, rng)
+        rank = (layer + rng.uniform(0.55, 1.0, n)) / LAYERS
+        length = _lengths(style, root, rng)
+        out = _unit(0.5 * normal + 0.5 * _away(root) + rng.normal(0, 0.10, root.shape))
+        drop = style.gravity * np.array([0, -1.0, 0]) * (length * rank)[:, None]
+        middle = root + out * (length * rank)[:, None] + drop
+        size = rng.uniform(0.7, 1.15, n) * np.clip(0.30 * length + 0.35, 0.5, 1.5)
+        d = _unit(rng.normal(0, 1, (n, 3)) + 0.25 * out)
+        bend = np.cross(out, d) * rng.normal(0, 0.5, (n, 1))
+        t = np.linspace(-0.5, 0.5, style.points)[None, :, None]
+        line = middle[:, None] + (d[:, None] * t + bend[:, None] * (t**2 - 0.1)) * (1.7 * size)[:, None, None]
+        cards = _ribbons(actor, line, 1.15 * size, rank, np.full(n, layer), rng)
+        cards.across = _unit(np.cross(d, out))[:, None] * np.linalg.norm(cards.across, axis=-1, keepdims=True)
+        cards.normal = _unit(np.broadcast_to(out[:, None], line.shape) + rng.normal(0, 0.25, (n, 1, 3)))
+        cards.open = np.broadcast_to((0.30 + 0.70 * rank**1.3)[:, None], line.shape[:2]).copy()
+        parts.append(cards)
+    return _join(parts)
 
 
 def _tail(actor: Actor, name: str, rng) -> Cards:
@@ -453,12 +489,12 @@ def _tail(actor: Actor, name: str, rng) -> Cards:
 
 def _fine(actor, h, skull, style, name, mask, rng, spread) -> Strands:
     """Single hairs: along the hairline, and flying off the outline."""
-    edge = np.exp(-(((mask - 0.35) / 0.25) ** 2)) * (h.rest[..., 1] > -5)
+    edge = (mask > 0.06) & (mask < 0.75) & (h.rest[..., 1] > -5)
     buzz = name in ("buzz",)
     out = style.flow == "out"
     lines, normals = [], []
-    kinds = ((edge, 520, 0.45), ((mask > 0.5) + 0.0, 420, 1.0)) if not buzz else ()
-    points = 8
+    kinds = ((edge, 420, 0.45), ((mask > 0.5) + 0.0, 260, 1.0)) if not buzz else ()
+    points = 8 if style.top < 10 else 18
     for where, n, long in kinds:
         _, root, normal = _roots(h, _cells(h, where), n, rng)
         length = _lengths(style, root, rng) * rng.uniform(0.5, 1.0, n) * long
@@ -466,8 +502,8 @@ def _fine(actor, h, skull, style, name, mask, rng, spread) -> Strands:
             length = np.minimum(length, 4.0)
         if out:
             length = _lengths(style, root, rng) * rng.uniform(0.2, 0.45, n) if long < 1 else length * 1.12
-        rank = rng.uniform(0.0, 0.5, n) if long < 1 else rng.uniform(0.95, 1.25, n)
-        line = _grow(h, skull, style, root, normal, rank, length, rng, points, spread * 2.6)
+        rank = rng.uniform(0.0, 0.5, n) if long < 1 else rng.uniform(0.85, 1.15, n)
+        line = _grow(h, skull, style, root, normal, rank, length, rng, points, spread * 1.8)
         line = _curl(actor, line, name, 3 * root[:, 0], rng)
         if actor.hair_texture in ("coily", "curly"):
             line = line + np.cumsum(rng.normal(0, 0.07, line.shape), 1) * 1.6
@@ -500,12 +536,19 @@ def _texture(kind: str) -> list[np.ndarray]:
     big = 4
     w, rows = TEXELS * big, CREASE * big
     sway, count, wave = {"straight": (0.05, 46, 0.0), "wavy": (0.08, 42, 0.02),
-                         "curly": (0.10, 38, 0.07), "coily": (0.16, 60, 0.16)}[kind]  # fmt: skip
+                         "curly": (0.10, 38, 0.07)}.get(kind, (0, 0, 0.0))  # fmt: skip
     tiles = []
-    v = np.linspace(0, 1, 65 if kind != "coily" else 129)
+    v = np.linspace(0, 1, 65)
     for _ in range(VARIANTS):
         tile = np.zeros((rows, w, 4), np.uint8)
         middle = rng.normal(0, 0.03) * np.sin(v * rng.uniform(2, 5))
+        if kind == "locs":
+            tiles.append(_rope(w, rows, rng))
+            continue
+        if kind == "coily":
+            _coils(tile, rng)
+            tiles.append(tile)
+            continue
         for k in range(count):
             u0 = 0.5 + 0.47 * np.clip(rng.normal(0, 0.48), -1, 1)
             clump = 0.5 + (u0 - 0.5) * (1 - 0.35 * v**2)
@@ -513,10 +556,10 @@ def _texture(kind: str) -> list[np.ndarray]:
             drift = cv2.GaussianBlur(drift[None].astype(np.float32), (0, 0), 6)[0]
             u = clump + middle + sway * drift * v
             if wave:
-                turns = rng.uniform(4, 7) if kind != "coily" else rng.uniform(7, 12)
+                turns = rng.uniform(4, 7)
                 u = u + wave * rng.uniform(0.5, 1.2) * np.sin(2 * np.pi * (turns * v + rng.random()))
             stop = 1 - abs(rng.normal(0, 0.16)) - 0.35 * abs(u0 - 0.5)
-            start = abs(rng.normal(0, 0.03))
+            start = abs(rng.normal(0, 0.012))
             keep = (v >= start) & (v <= stop)
             if keep.sum() < 2:
                 continue
@@ -534,6 +577,45 @@ def _texture(kind: str) -> list[np.ndarray]:
         size = (VARIANTS * TEXELS // k, CREASE // k)
         levels.append(cv2.resize(full, size, interpolation=cv2.INTER_AREA))
     return levels
+
+
+def _coils(tile: np.ndarray, rng) -> None:
+    """A tuft of tight coils, loose at its rim."""
+    rows, w = tile.shape[:2]
+    angle = np.linspace(0, 2 * np.pi, 13)
+    count = 110
+    for k in range(count):
+        r = 0.40 * np.sqrt(rng.random())
+        at = rng.uniform(0, 2 * np.pi)
+        turns = rng.uniform(0.8, 2.2)
+        size = rng.uniform(0.035, 0.09)
+        drift = rng.normal(0, 0.05, 2)
+        phase = angle * turns + rng.uniform(0, 6.3)
+        along = np.linspace(0, 1, 13)
+        u = 0.5 + r * np.cos(at) + size * np.cos(phase) + drift[0] * along
+        v = 0.5 + r * np.sin(at) + size * np.sin(phase) + drift[1] * along
+        low = k / count
+        shade = np.clip(0.22 + 0.40 * low + rng.normal(0, 0.10), 0.08, 1)
+        color = (255, 255 * shade, 255 * np.clip(0.3 * low + rng.normal(0, 0.2), 0, 1), 255 * rng.random())
+        xy = np.stack([u * w, v * rows], -1)
+        cv2.polylines(tile, [np.round(xy * 16).astype(np.int32)], False, color, int(rng.integers(4, 7)),
+                      cv2.LINE_AA, 4)  # fmt: skip
+
+
+def _rope(w: int, rows: int, rng) -> np.ndarray:
+    """A lock twisted into a rope."""
+    u = (np.arange(w)[None, :] + 0.5) / w * 2 - 1 + 0 * np.arange(rows)[:, None]
+    v = (np.arange(rows)[:, None] + 0.5) / rows + 0 * u
+    edge = 0.55 + 0.05 * np.sin(40 * v + rng.uniform(0, 6)) + 0.03 * np.sin(93 * v)
+    cover = smoothstep(1.0, 0.85, np.abs(u) / edge) * smoothstep(1.0, 0.97, v)
+    fray = cv2.GaussianBlur(rng.normal(0, 1, (rows, w)).astype(np.float32), (0, 0), sigmaX=1.5, sigmaY=5)
+    fray /= fray.std()
+    twist = np.sin(2 * np.pi * (26 * v + 0.55 * u + rng.random()))
+    round_ = np.sqrt(np.clip(1 - (u / edge) ** 2, 0, 1))
+    shade = np.clip(round_ * (0.55 + 0.18 * twist + 0.08 * fray), 0.03, 1)
+    gleam = np.clip(round_**3 * (0.4 + 0.3 * twist + 0.15 * fray), 0, 1)
+    mix = np.full_like(u, rng.random())
+    return (255 * cover[..., None] * np.stack([np.ones_like(u), shade, gleam, mix], -1)).astype(np.uint8)
 
 
 # ---- light ---------------------------------------------------------------------------------------
@@ -591,12 +673,16 @@ class _Canvas:
 
     def over(self, box: tuple[slice, slice], color: np.ndarray, cover: np.ndarray) -> None:
         """Lay ``color`` (premultiplied by ``cover``) over a box of the frame."""
+        y, x = np.nonzero(cover > 0.004)
+        self.lay(y + box[0].start, x + box[1].start, color[y, x], cover[y, x])
+
+    def lay(self, y: np.ndarray, x: np.ndarray, color: np.ndarray, cover: np.ndarray) -> None:
+        """The same for single pixels."""
         f = self.frame
-        below = f.alpha[box]
-        alpha = cover + below * (1 - cover)
-        light = color + f.radiance[box] * (below * (1 - cover))[..., None]
-        f.radiance[box] = light / np.maximum(alpha, 1e-4)[..., None]
-        f.alpha[box] = alpha
+        below = f.alpha[y, x] * (1 - cover)
+        alpha = cover + below
+        f.radiance[y, x] = (color + f.radiance[y, x] * below[:, None]) / alpha[:, None]
+        f.alpha[y, x] = alpha
 
     def finish(self) -> None:
         f = self.frame
@@ -614,7 +700,28 @@ def _box(xy: np.ndarray, shape, pad: int = 3) -> tuple[slice, slice] | None:
 
 
 def _texture_kind(a: Actor) -> str:
-    return a.hair_texture if style_name(a) != "locs" else "curly"
+    return a.hair_texture if style_name(a) != "locs" else "locs"
+
+
+@lru_cache(maxsize=16)
+def _paint(actor: Actor, level: int, under: bool) -> np.ndarray:
+    """The texture in this actor's use: (rows, width, 4) of cover, and times cover: dark share of
+    light, share of gray, gleam. ``under`` is for the layer on the scalp, which has no gaps."""
+    tile = _texture(_texture_kind(actor))[level]
+    cover, shade, gleam, mix = cv2.split(tile)
+    own = np.maximum(cover, 0.02)
+    shade, gleam, mix = 2.0 * shade / own, 2.0 * gleam / own, mix / own
+    full = np.clip(1.25 * cover, 0, 1)
+    if under:
+        v = np.linspace(0, 1, tile.shape[0])[:, None]
+        body = smoothstep(0.0, 0.03, v) * smoothstep(1.0, 0.75, v)
+        if actor.hair_texture == "coily":
+            body = body * 0.35
+        full = np.clip(1.8 * cover + 0.7 * body, 0, 1)
+        shade = np.maximum(shade, 0.55)
+    white = smoothstep(0.08, -0.08, mix - actor.gray) if actor.gray > 0 else 0 * mix
+    out = np.stack([full, full * shade * (1 - white), full * shade * white, full * gleam], -1)
+    return np.ascontiguousarray(out, np.float32)
 
 
 def _cards(canvas: _Canvas, groups: list[Cards]) -> None:
@@ -622,18 +729,22 @@ def _cards(canvas: _Canvas, groups: list[Cards]) -> None:
 
     f, a = canvas.frame, canvas.frame.actor
     view = f.view
-    shine = {"straight": 0.10, "wavy": 0.085, "curly": 0.06, "coily": 0.03}[a.hair_texture]
+    shine = {"straight": 0.11, "wavy": 0.09, "curly": 0.06, "coily": 0.03}[a.hair_texture]
     shine *= 0.6 + 3.0 * float(np.mean(a.hair_color)) ** 0.5
-    vertices, triangles, values, layers, tables = [], [], [], [], []
+    facing = _texture_kind(a) in ("curly", "coily")
+    height, wide = f.depth.shape
+    vertices, corners, values, layers, tables, lengths = [], [], [], [], [], []
     widest = max(g.points.shape[1] for g in groups)
     first = count = 0
-    boxes = []
     for g in groups:
         n, p = g.points.shape[:2]
         world = _pose(f, g.points, g.stiff)
         tangent = _unit(np.gradient(world, axis=1))
         normal = f.pose.turn(g.normal)
         across = f.pose.turn(g.across)
+        if facing:
+            half = np.linalg.norm(g.across, axis=-1, keepdims=True)
+            across = _unit(np.cross(tangent, f.view.position - world)) * half
         soft, gleam = _light(f, *(x.reshape(-1, 3) for x in (world, tangent, normal)), shine)
         open_ = g.open.reshape(-1) * np.repeat(g.shade, p)
         table = np.zeros((n, widest, 4), np.float32)
@@ -641,87 +752,92 @@ def _cards(canvas: _Canvas, groups: list[Cards]) -> None:
         table[:, :p, 3] = (gleam * open_).reshape(n, p)
         table[:, p:] = table[:, p - 1 : p]
         tables.append(table)
-        both = np.stack([world - across, world + across], 2)  # (n, p, 2, 3)
-        vertices.append(both.reshape(-1, 3))
-        boxes.append(view.project(both.reshape(-1, 3))[:, :2])
+        vertices.append(np.stack([world - across, world + across], 2).reshape(-1, 3))
         v = np.broadcast_to(np.arange(p)[None, :, None] / (p - 1), (n, p, 2))
-        # u in texels, v 0..1, and which card: exact whole numbers survive interpolation.
+        # Which texture and where across, how far along, which card (whole numbers stay whole).
         u = g.variant[:, None, None] + np.array([0.02, 0.98])[None, None, :] + np.zeros((n, p, 1))
         card = np.broadcast_to((count + np.arange(n))[:, None, None], (n, p, 2))
-        values.append(np.stack([u, v + 0 * u, card + 0 * u], -1).reshape(-1, 3))
+        values.append(np.stack([u, v, card], -1).reshape(-1, 3))
         i = first + (np.arange(n)[:, None] * p + np.arange(p - 1)[None, :]) * 2
-        triangles.append(np.stack([i, i + 1, i + 2, i + 1, i + 3, i + 2], -1).reshape(n, p - 1, 2, 3))
-        layers.append(g.layer)
+        corners.append(np.stack([i, i + 1, i + 2, i + 3], -1).reshape(-1, 4))
+        layers.append(np.repeat(g.layer, p - 1))
+        lengths.append(np.full(n, p - 1, np.float32))
         first += n * p * 2
         count += n
-    lengths = np.concatenate([np.full(len(g.layer), g.points.shape[1]) for g in groups])
     vertices = np.concatenate(vertices).astype(np.float32)
     values = np.concatenate(values).astype(np.float32)
-    table = np.concatenate(tables)
-    box = _box(np.concatenate(boxes), f.depth.shape)
+    corners, layers = np.concatenate(corners), np.concatenate(layers)
+    table, lengths = np.concatenate(tables), np.concatenate(lengths)
+    seen = view.project(vertices)
+    box = _box(seen[:, :2], f.depth.shape)
     if box is None:
         return
-    full = f.depth.shape
-    texture = _texture(_texture_kind(a))
+    xi = np.clip(seen[:, 0].astype(int), 0, wide - 1)
+    yi = np.clip(seen[:, 1].astype(int), 0, height - 1)
+    inside = (np.abs(seen[:, 0] / wide - 0.5) < 0.53) & (np.abs(seen[:, 1] / height - 0.5) < 0.53)
     per_card = canvas.scale * STYLES[style_name(a)].width / TEXELS
-    level = int(np.clip(np.round(np.log2(1 / max(per_card, 1e-3))), 0, len(texture) - 1))
-    tile = texture[level]
-    width = tile.shape[1] / VARIANTS
+    level = int(np.clip(np.round(np.log2(1 / max(per_card, 1e-3))), 0, 3))
     base = np.asarray(a.hair_color, np.float32)
+    tint = 0.55 + 0.45 * base / max(float(base.max()), 1e-3)
     depth = f.depth.copy()
-    total = np.zeros(full, np.float32)
-    light = np.zeros((*full, 3), np.float32)
+    size = (box[0].stop - box[0].start, box[1].stop - box[1].start)
+    total = np.zeros(size, np.float32)
+    light = [np.zeros(size, np.float32) for _ in range(3)]
+    matrix, settings = view.matrix(), _settings(cv2.RASTERIZE_SHADING_SHADED)
+    blank = np.full((height, wide, 3), -1, np.float32)
     for layer in range(LAYERS):
-        chosen = [t[own == layer].reshape(-1, 3) for t, own in zip(triangles, layers, strict=True)]
-        color = np.full((*full, 3), -1, np.float32)
-        before = depth.copy()
-        color, after = cv2.triangleRasterize(
-            vertices, np.concatenate(chosen).astype(np.int32), values, color, before,
-            view.matrix(), view.fov, 10.0, FAR, _settings(cv2.RASTERIZE_SHADING_SHADED),
-        )  # fmt: skip
-        seen = np.flatnonzero(color[..., 2].ravel() > -0.5)
-        if not len(seen):
+        # Leave out what lies behind, or outside the picture.
+        shown = inside & (depth[yi, xi] > seen[:, 2] - 0.3)
+        quads = corners[(layers == layer)]
+        quads = quads[shown[quads].any(1)]
+        if not len(quads):
             continue
-        u, v, card = color.reshape(-1, 3)[seen].T
-        card = np.rint(card)
-        uv = np.stack([u * width - 0.5, v * (tile.shape[0] - 1)], -1)
-        strand = hd.sample(tile, uv)
-        at = np.stack([v * (lengths[card.astype(int)] - 1), card], -1)
-        lit = hd.sample(table, at)
-        cover = strand[:, 0]
-        if layer == 0:
-            cover = np.clip(cover * 1.8 + 0.65 * smoothstep(0.02, 0.12, v) * smoothstep(1.0, 0.8, v), 0, 1)
-        cover = np.clip(cover * 1.25, 0, 1)
-        ratio = cover / np.maximum(strand[:, 0], 0.02)
-        shade, gleam = strand[:, 1] * ratio * 2.0, strand[:, 2] * ratio * 2.0
-        if layer == 0:
-            shade = np.maximum(shade, 0.7 * cover)
-        rgb = lit[:, :3] * (base * shade[:, None])
-        if a.gray > 0:
-            white = smoothstep(0.08, -0.08, strand[:, 3] / np.maximum(strand[:, 0], 0.02) - a.gray)
-            rgb = rgb + (white * shade)[:, None] * lit[:, :3] * (GRAY - base)
-        rgb = rgb + (lit[:, 3] * gleam)[:, None] * (0.55 + 0.45 * base / max(base.max(), 1e-3))
-        t = total.ravel()
-        c = light.reshape(-1, 3)
-        c[seen] = c[seen] * (1 - cover)[:, None] + rgb
-        t[seen] = t[seen] * (1 - cover) + cover
-        solid = seen[cover > 0.5]
-        depth.ravel()[solid] = after.ravel()[solid]
-    _contact(canvas, total)
-    canvas.over((slice(None), slice(None)), light, total)
+        triangles = np.concatenate([quads[:, :3], quads[:, 1:][:, [0, 2, 1]]]).astype(np.int32)
+        color, after = cv2.triangleRasterize(
+            vertices, triangles, values, blank.copy(), depth.copy(), matrix, view.fov, 10.0, FAR,
+            settings,
+        )  # fmt: skip
+        u, v, card = cv2.split(np.ascontiguousarray(color[box]))
+        at = np.flatnonzero(card.ravel() > -0.5)
+        u, v, card = u.ravel()[at], v.ravel()[at], np.rint(card.ravel()[at])
+        tile = _paint(a, level, layer == 0)
+        uv = np.stack([u * (tile.shape[1] / VARIANTS) - 0.5, v * (tile.shape[0] - 1)], -1)
+        cover, dark, white, gleam = np.ascontiguousarray(hd.sample(tile, uv).T)
+        row = np.stack([v * lengths[card.astype(np.int32)], card], -1)
+        *lit, mirror = np.ascontiguousarray(hd.sample(table, row).T)
+        cover = cover.ravel()
+        gleam = (gleam * mirror).ravel()
+        rest = 1 - cover
+        for k in range(3):
+            value_ = lit[k] * (base[k] * dark + GRAY[k] * white)
+            c = light[k].reshape(-1)
+            c[at] = c[at] * rest + value_.ravel() + tint[k] * gleam
+        t = total.reshape(-1)
+        t[at] = t[at] * rest + cover
+        solid = at[cover > 0.5]
+        inner = depth[box]
+        flat = inner.ravel()
+        flat[solid] = after[box].ravel()[solid]
+        depth[box] = flat.reshape(size)
+    _contact(canvas, box, total)
+    canvas.over(box, np.stack(light, -1), total)
     f.depth[...] = depth
-    canvas.cover = np.maximum(canvas.cover, total)
+    canvas.cover[box] = np.maximum(canvas.cover[box], total)
 
 
-def _contact(canvas: _Canvas, cover: np.ndarray) -> None:
-    """Hair keeps light from the skin beside it."""
+def _contact(canvas: _Canvas, box: tuple[slice, slice], cover: np.ndarray) -> None:
+    """Hair keeps light from the skin beside it, and from the scalp under it."""
     f = canvas.frame
     s = canvas.scale
-    small = cv2.resize(cover, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
-    wide = cv2.GaussianBlur(small, (0, 0), max(0.5, 0.28 * s))
-    near = cv2.GaussianBlur(small, (0, 0), max(0.5, 0.08 * s))
-    dark = 1 - 0.34 * cv2.resize(wide, cover.shape[::-1]) - 0.22 * cv2.resize(near, cover.shape[::-1])
-    f.radiance *= dark[..., None]
+    full = np.zeros_like(f.depth)
+    full[box] = cover
+    small = cv2.resize(full, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    dark = 1 - 0.34 * cv2.GaussianBlur(small, (0, 0), max(0.5, 0.28 * s))
+    dark -= 0.22 * cv2.GaussianBlur(small, (0, 0), max(0.5, 0.08 * s))
+    dark = cv2.resize(dark, full.shape[::-1])
+    scalp = cv2.remap(f.head.scalp, f.coords, None, cv2.INTER_LINEAR) * (f.part == 0)
+    dark *= 1 - 0.72 * scalp * (f.actor.hair != "receding")
+    f.radiance *= cv2.merge([dark, dark, dark])
 
 
 def _lines(canvas: _Canvas, world, normal, shade, gray, base, opacity=1.0, thick=1, gleam=0.05,
@@ -755,10 +871,12 @@ def _lines(canvas: _Canvas, world, normal, shade, gray, base, opacity=1.0, thick
     for k in rank:
         cv2.polylines(sheet, [fixed[k]], False, paint[k], thick, cv2.LINE_AA, 4)
     cover = sheet[..., 3].astype(np.float32) / 255
-    rgb = 4 * (sheet[..., :3].astype(np.float32) / 255 / np.maximum(cover, 1 / 255)[..., None]) ** 2
-    cover *= opacity
-    canvas.over(box, rgb * cover[..., None], cover)
-    canvas.cover[box] = np.maximum(canvas.cover[box], 0.6 * cover)
+    canvas.cover[box] = np.maximum(canvas.cover[box], 0.6 * opacity * cover)
+    y, x = np.nonzero(sheet[..., 3])
+    cover = cover[y, x]
+    rgb = 4 * (sheet[y, x, :3].astype(np.float32) / 255 / cover[:, None]) ** 2
+    cover = cover * opacity
+    canvas.lay(y + box[0].start, x + box[1].start, rgb * cover[:, None], cover)
 
 
 def _strands(canvas: _Canvas, s: Strands) -> None:
