@@ -1022,8 +1022,14 @@ def _rasterize(corners, look, fov, size) -> tuple[np.ndarray, np.ndarray]:
     """Index of the triangle seen (H, W), -1 for none, and its distance along the view axis."""
     w, h = size
     far = 9000.0
+    # what stands beside or behind the camera would be drawn as streaks across the picture
+    local = corners @ look[:3, :3].T + look[:3, 3]
+    reach = np.tan(fov / 2) * max(w / h, 1.0) * np.maximum(-local[..., 2], 0)
+    outside = np.abs(local[..., :2]) > 1.5 * reach[..., None] + 30
+    keep = (local[..., 2] < -16).all(1) & ~outside.all(1).any(1) & (outside.mean((1, 2)) < 1)
+    number = np.flatnonzero(keep) + 1
+    corners = corners[keep]
     count = len(corners)
-    number = np.arange(1, count + 1)
     code = np.stack([number % 256, number // 256 % 256, number // 65536], 1) / 255.0
     image = np.zeros((h, w, 3), np.float32)
     depth = np.full((h, w), far, np.float32)

@@ -92,7 +92,7 @@ def expose_for(scene: Scene, skin: np.ndarray) -> Scene:
     Cameras meter on the face: dark skin gets more light, bright skin less, each by a part of the
     difference, so that every tone keeps its depth and stays well visible.
     """
-    gain = float(np.clip((0.30 / max(float(np.mean(skin)), 0.02)) ** 0.45, 0.8, 1.9))
+    gain = float(np.clip((0.30 / max(float(np.mean(skin)), 0.02)) ** 0.42, 0.8, 1.75))
     return replace(scene, camera=replace(scene.camera, exposure=scene.camera.exposure * gain))
 
 
@@ -117,8 +117,8 @@ def make_scene(seed: int, room: str | None = None) -> Scene:
     position = (rng.uniform(-0.10, 0.10) * distance, rng.uniform(-0.06, 0.15) * distance, distance)
     camera = Camera(
         position=position,
-        aim=(rng.uniform(-2.5, 2.5), rng.uniform(-3.6, -1.2), 0.0),
-        field=rng.uniform(36, 42),
+        aim=(rng.uniform(-2.5, 2.5), rng.uniform(-6.2, -3.8), 0.0),
+        field=rng.uniform(38, 45),
         exposure=rng.uniform(0.92, 1.12),
         balance=_mean_one(np.exp(rng.normal(0, 0.02, 3))),
         softness=rng.uniform(0.3, 0.65),
