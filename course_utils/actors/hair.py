@@ -11,7 +11,7 @@ antialiased lines. Points are in the head frame (cm), see :mod:`head`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import cv2
@@ -45,29 +45,30 @@ class Style:
     width: float = 0.85  # of a card, cm
     cards: int = 150  # in each layer
     points: int = 11  # along a card
+    sweep: float = 0.0  # how far hair over the forehead is brushed to a side
 
 
 STYLES = {
     "buzz": Style(0.45, 0.35, 0.4, "whorl", cards=0),
-    "short": Style(4.2, 2.0, 2.2, "whorl", 0.75, 0.8, 0.15, width=0.55, cards=330, points=6),
+    "short": Style(4.2, 2.0, 2.2, "whorl", 0.75, 0.8, 0.15, width=0.55, cards=300, points=6),
     "receding": Style(3.0, 1.9, 2.0, "back", 0.4, 0.4, 0.2, width=0.5, cards=260, points=6),
     "side_part": Style(7.0, 2.4, 2.4, "part", 0.85, 1.2, 0.2, width=0.6, cards=270, points=8),
     "quiff": Style(5.6, 1.7, 1.9, "quiff", 1.3, 1.2, 0.05, width=0.6, cards=270, points=8),
     "fringe": Style(9.0, 4.0, 3.5, "whorl", 0.5, 1.2, 0.25, fringe=4.25, width=0.6, cards=260, points=9),
-    "curls": Style(7.0, 4.0, 4.0, "whorl", 1.2, 2.0, 0.12, fringe=4.9, width=0.7, cards=180, points=14),
-    "afro": Style(5.2, 4.6, 4.8, "out", 2.0, 4.0, 0.0, width=1.3, cards=700, points=4),
-    "long": Style(30, 27, 26, "part", 0.7, 1.6, 0.30, part=0.6, cards=150, points=18),
-    "waves": Style(27, 24, 23, "part", 0.9, 1.8, 0.28, part=2.2, width=1.15, cards=150, points=22),
-    "bob": Style(24, 22, 18, "part", 0.8, 1.5, 0.30, cut=-8.8, part=1.8, cards=150, points=14),
-    "bangs": Style(28, 25, 24, "whorl", 0.5, 1.3, 0.3, fringe=4.2, cards=150, points=18),
-    "lob": Style(25, 22, 20, "part", 0.9, 1.5, 0.30, cut=-12.5, part=2.8, cards=150, points=16),
-    "ringlets": Style(19, 17, 16, "part", 1.2, 2.0, 0.2, cut=-13.0, width=0.8, cards=120, points=34),
-    "bun": Style(20, 20, 20, "knot", 0.2, 0.45, 0.0, cards=150, points=12),
-    "ponytail": Style(20, 20, 20, "knot", 0.2, 0.45, 0.0, cards=150, points=12),
-    "crop": Style(1.9, 0.9, 1.0, "out", 2.0, 1.3, 0.0, width=0.9, cards=700, points=3),
-    "flattop": Style(4.6, 0.8, 0.9, "out", 2.0, 3.6, 0.0, width=1.1, cards=700, points=4),
-    "round": Style(7.0, 7.2, 7.0, "out", 2.0, 5.0, 0.25, width=1.5, cards=800, points=4),
-    "locs": Style(27, 24, 23, "part", 0.9, 1.5, 0.35, part=0.8, width=0.55, cards=110, points=18),
+    "curls": Style(7.0, 4.0, 4.0, "whorl", 1.2, 2.0, 0.12, fringe=4.9, width=0.7, cards=150, points=14),
+    "afro": Style(5.2, 4.6, 4.8, "out", 2.0, 4.0, 0.0, width=1.3, cards=520, points=4),
+    "long": Style(30, 27, 26, "part", 0.7, 1.6, 0.30, part=0.6, cards=105, points=14),
+    "waves": Style(27, 24, 23, "part", 0.9, 1.8, 0.28, part=2.2, width=1.15, cards=105, points=22),
+    "bob": Style(24, 22, 18, "part", 0.8, 1.5, 0.30, cut=-8.8, part=1.8, cards=120, points=14),
+    "bangs": Style(28, 25, 24, "whorl", 0.5, 1.3, 0.3, fringe=4.2, cards=115, points=14),
+    "lob": Style(25, 22, 20, "part", 0.9, 1.5, 0.30, cut=-12.5, part=2.8, cards=115, points=16),
+    "ringlets": Style(19, 17, 16, "part", 1.2, 2.0, 0.2, cut=-13.0, width=0.8, cards=95, points=30),
+    "bun": Style(20, 20, 20, "knot", 0.2, 0.45, 0.0, cards=120, points=12),
+    "ponytail": Style(20, 20, 20, "knot", 0.2, 0.45, 0.0, cards=120, points=12),
+    "crop": Style(1.9, 0.9, 1.0, "out", 2.0, 1.3, 0.0, width=0.9, cards=560, points=3),
+    "flattop": Style(4.6, 0.8, 0.9, "out", 2.0, 3.6, 0.0, width=1.1, cards=520, points=4),
+    "round": Style(7.0, 7.2, 7.0, "out", 2.0, 5.0, 0.25, width=1.5, cards=560, points=4),
+    "locs": Style(27, 24, 23, "part", 0.9, 1.5, 0.35, part=0.8, width=0.55, cards=85, points=14),
 }  # fmt: skip
 KNOTS = {"bun": np.array([0.0, 9.6, -8.2]), "ponytail": np.array([0.0, 6.6, -10.6])}
 _FEMALE = {"fringe": "bangs", "side_part": "lob", "curls": "ringlets"}
@@ -218,7 +219,8 @@ def _flow(style: Style, p: np.ndarray, root: np.ndarray, knot: np.ndarray | None
         return _away(p)
     whorl = _unit(p - crown)
     if style.flow == "whorl":
-        return _unit(whorl + 0.35 * down)
+        aside = style.sweep * smoothstep(0.0, 7.0, p[:, 2:3]) * np.array([1.0, 0, 0])
+        return _unit(whorl + 0.35 * down + aside)
     if style.flow in ("back", "quiff"):
         front = smoothstep(0.0, 6.0, root[:, 2:3]) * smoothstep(4.5, 7.5, root[:, 1:2])
         side = smoothstep(7.0, 4.0, root[:, 1:2])
@@ -287,6 +289,9 @@ def _grow(h: Head, skull: _Skull, style: Style, root, normal, rank, length, rng,
             low = (p[:, 1] < 6.8) & ~bangs & (np.abs(root[:, 0]) > -1)
             over = np.where(low, np.maximum(p[:, 2] - limit, 0), 0)
             p = p - np.stack([0 * over, 0 * over, 0.35 * over], -1)
+            face = low & (p[:, 1] < 5.0) & (p[:, 1] > -9) & (p[:, 2] > 1.5)
+            narrow = np.where(face, np.maximum(6.9 - np.abs(p[:, 0]), 0), 0)
+            p[:, 0] += 0.30 * narrow * np.sign(root[:, 0] - style.part * (style.flow == "part"))
         if style.gravity > 0.22:
             # Shoulders: hair parts before and behind them.
             rest = smoothstep(-13.5, -18.0, p[:, 1])
@@ -359,7 +364,7 @@ def _ribbons(a: Actor, line, width, rank, layer, rng, twist=0.35) -> Cards:
     tilt = rng.normal(0, twist, (n, 1, 1))
     side, up = side * np.cos(tilt) + up * np.sin(tilt), up * np.cos(tilt) - side * np.sin(tilt)
     t = np.linspace(0, 1, points)[None, :]
-    taper = (0.75 + 0.25 * smoothstep(0, 0.2, t)) * (1 - 0.45 * smoothstep(0.55, 1.0, t))
+    taper = (0.75 + 0.25 * smoothstep(0, 0.2, t)) * (1 - 0.35 * smoothstep(0.55, 1.0, t))
     half = 0.5 * width[:, None] * taper
     light = (0.42 + 0.58 * rank[:, None]) * (0.62 + 0.38 * smoothstep(0.0, 0.35, t))
     return Cards(
@@ -383,8 +388,11 @@ def grow(actor: Actor) -> tuple[list[Cards], Strands | None]:
     if name == "none":
         return [], None
     h = hd.build(actor)
-    style = STYLES[name]
     rng = actor.rng("hair")
+    style = STYLES[name]
+    side = rng.choice([-1.0, 1.0])
+    sweep = side * rng.uniform(0.1, 0.9) * (0.35 if style.fringe else 1.0)
+    style = replace(style, part=side * style.part, sweep=sweep)
     skull = _Skull(h)
     mask = hairline(h)
     weight = _cells(h, (mask > 0.5) + 0.0)
@@ -433,6 +441,7 @@ def _tufts(actor: Actor, h: Head, style: Style, weight: np.ndarray, rng) -> Card
         cards = _ribbons(actor, line, 1.15 * size, rank, np.full(n, layer), rng)
         cards.across = _unit(np.cross(d, out))[:, None] * np.linalg.norm(cards.across, axis=-1, keepdims=True)
         cards.normal = _unit(np.broadcast_to(out[:, None], line.shape) + rng.normal(0, 0.25, (n, 1, 3)))
+        cards.shade = np.exp(rng.normal(0, 0.07, n))
         cards.open = np.broadcast_to((0.30 + 0.70 * rank**1.3)[:, None], line.shape[:2]).copy()
         parts.append(cards)
     return _join(parts)
@@ -466,8 +475,8 @@ def _tail(actor: Actor, name: str, rng) -> Cards:
     else:
         points = 16
         length = rng.uniform(13, 18, n)
-        v = _unit(np.array([0, 0.25, -1.0]) + rng.normal(0, 0.16, (n, 3)))
-        p = knot + rng.normal(0, 0.35, (n, 3))
+        v = _unit(np.array([0, 0.25, -1.0]) + rng.normal(0, 0.12, (n, 3)))
+        p = knot + [0, -0.3, 0.7] + rng.normal(0, 0.30, (n, 3))
         path = [p]
         swing = rng.normal(0, 0.05, (n, 3))
         for k in range(points - 1):
@@ -499,11 +508,12 @@ def _fine(actor, h, skull, style, name, mask, rng, spread) -> Strands:
         _, root, normal = _roots(h, _cells(h, where), n, rng)
         length = _lengths(style, root, rng) * rng.uniform(0.5, 1.0, n) * long
         if long < 1:
-            length = np.minimum(length, 4.0)
+            length = np.minimum(length, 4.0 if style.top < 10 else 2.5)
         if out:
             length = _lengths(style, root, rng) * rng.uniform(0.2, 0.45, n) if long < 1 else length * 1.12
-        rank = rng.uniform(0.0, 0.5, n) if long < 1 else rng.uniform(0.85, 1.15, n)
-        line = _grow(h, skull, style, root, normal, rank, length, rng, points, spread * 1.8)
+        rank = rng.uniform(0.0, 0.5, n) if long < 1 else rng.uniform(0.6, 1.05, n)
+        wild = 1.8 if style.top < 10 or long == 1 else 1.0
+        line = _grow(h, skull, style, root, normal, rank, length, rng, points, spread * wild)
         line = _curl(actor, line, name, 3 * root[:, 0], rng)
         if actor.hair_texture in ("coily", "curly"):
             line = line + np.cumsum(rng.normal(0, 0.07, line.shape), 1) * 1.6
@@ -558,14 +568,14 @@ def _texture(kind: str) -> list[np.ndarray]:
             if wave:
                 turns = rng.uniform(4, 7)
                 u = u + wave * rng.uniform(0.5, 1.2) * np.sin(2 * np.pi * (turns * v + rng.random()))
-            stop = 1 - abs(rng.normal(0, 0.16)) - 0.35 * abs(u0 - 0.5)
+            stop = 1 - abs(rng.normal(0, 0.22)) - 0.35 * abs(u0 - 0.5)
             start = abs(rng.normal(0, 0.012))
             keep = (v >= start) & (v <= stop)
             if keep.sum() < 2:
                 continue
             xy = np.stack([u * w, v * rows], -1)[keep]
             low = k / count  # later ones lie on top and are lighter
-            shade = np.clip(0.30 + 0.30 * low + rng.normal(0, 0.10), 0.1, 1)
+            shade = np.clip(0.22 + 0.42 * low + rng.normal(0, 0.11), 0.08, 1)
             gleam = np.clip(0.25 + 0.4 * low + rng.normal(0, 0.2), 0, 1)
             color = (255, 255 * shade, 255 * gleam, 255 * rng.random())
             cv2.polylines(tile, [np.round(xy * 16).astype(np.int32)], False, color,
@@ -582,23 +592,22 @@ def _texture(kind: str) -> list[np.ndarray]:
 def _coils(tile: np.ndarray, rng) -> None:
     """A tuft of tight coils, loose at its rim."""
     rows, w = tile.shape[:2]
-    angle = np.linspace(0, 2 * np.pi, 13)
-    count = 110
+    angle = np.linspace(0, 2 * np.pi, 17)
+    along = np.linspace(0, 1, 17)
+    count = 120
     for k in range(count):
-        r = 0.40 * np.sqrt(rng.random())
+        r = min(0.19 * abs(rng.normal()) + 0.02, 0.42)
         at = rng.uniform(0, 2 * np.pi)
-        turns = rng.uniform(0.8, 2.2)
-        size = rng.uniform(0.035, 0.09)
-        drift = rng.normal(0, 0.05, 2)
-        phase = angle * turns + rng.uniform(0, 6.3)
-        along = np.linspace(0, 1, 13)
+        size = rng.uniform(0.05, 0.13)
+        drift = rng.normal(0, 0.09, 2)
+        phase = angle * rng.uniform(0.8, 2.0) + rng.uniform(0, 6.3)
         u = 0.5 + r * np.cos(at) + size * np.cos(phase) + drift[0] * along
-        v = 0.5 + r * np.sin(at) + size * np.sin(phase) + drift[1] * along
+        v = 0.5 + r * np.sin(at) + 0.7 * size * np.sin(phase) + drift[1] * along
         low = k / count
-        shade = np.clip(0.22 + 0.40 * low + rng.normal(0, 0.10), 0.08, 1)
-        color = (255, 255 * shade, 255 * np.clip(0.3 * low + rng.normal(0, 0.2), 0, 1), 255 * rng.random())
+        shade = np.clip(0.16 + 0.42 * low + rng.normal(0, 0.10), 0.08, 1)
+        color = (255, 255 * shade, 255 * np.clip(0.4 * low + rng.normal(0, 0.2), 0, 1), 255 * rng.random())
         xy = np.stack([u * w, v * rows], -1)
-        cv2.polylines(tile, [np.round(xy * 16).astype(np.int32)], False, color, int(rng.integers(4, 7)),
+        cv2.polylines(tile, [np.round(xy * 16).astype(np.int32)], False, color, int(rng.integers(2, 5)),
                       cv2.LINE_AA, 4)  # fmt: skip
 
 
@@ -718,7 +727,7 @@ def _paint(actor: Actor, level: int, under: bool) -> np.ndarray:
         if actor.hair_texture == "coily":
             body = body * 0.35
         full = np.clip(1.8 * cover + 0.7 * body, 0, 1)
-        shade = np.maximum(shade, 0.55)
+        shade = shade * np.minimum(cover * 1.2, 1) + 0.40 * (1 - np.minimum(cover * 1.2, 1))
     white = smoothstep(0.08, -0.08, mix - actor.gray) if actor.gray > 0 else 0 * mix
     out = np.stack([full, full * shade * (1 - white), full * shade * white, full * gleam], -1)
     return np.ascontiguousarray(out, np.float32)
@@ -836,7 +845,7 @@ def _contact(canvas: _Canvas, box: tuple[slice, slice], cover: np.ndarray) -> No
     dark -= 0.22 * cv2.GaussianBlur(small, (0, 0), max(0.5, 0.08 * s))
     dark = cv2.resize(dark, full.shape[::-1])
     scalp = cv2.remap(f.head.scalp, f.coords, None, cv2.INTER_LINEAR) * (f.part == 0)
-    dark *= 1 - 0.72 * scalp * (f.actor.hair != "receding")
+    dark *= 1 - 0.85 * scalp * (f.actor.hair != "receding")
     f.radiance *= cv2.merge([dark, dark, dark])
 
 
