@@ -44,8 +44,9 @@ def facts(path: str | Path) -> dict:
     Returns
     -------
     dict
-        `frames` (those in the file, whatever its head says), `fps` (the average; nan for a
-        picture), `width` and `height` (pixels, after rotation), `audio` (bool).
+        `frames` (those in the file), `lost` (how many more its head promises: it breaks off),
+        `fps` (the average; nan for a picture), `width` and `height` (pixels, after rotation),
+        `audio` (bool).
 
     Raises
     ------
@@ -53,12 +54,13 @@ def facts(path: str | Path) -> dict:
         The file gives no picture.
     """
     with _opened(path) as (container, stream):
-        n = len(_timeline(container, stream))
+        hidden = [packet.is_discard for packet in _packets(container, stream) if packet]
+        n, lost = hidden.count(False), max(stream.frames - len(hidden), 0)
         rate, audio = stream.average_rate, bool(container.streams.audio)
     with contextlib.closing(frames(path, every=1)) as readable:
         height, width = next(readable).rgb.shape[:2]
     fps = float(rate) if rate and n > 1 else float("nan")
-    return dict(frames=n, fps=fps, width=width, height=height, audio=audio)
+    return dict(frames=n, lost=lost, fps=fps, width=width, height=height, audio=audio)
 
 
 def spread(frames: int, count: int) -> list[int]:

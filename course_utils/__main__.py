@@ -1,0 +1,112 @@
+"""The course's commands: `python -m course_utils --help` lists them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; 0 when it did what was asked, 1 when it says why not."""
+    parser = argparse.ArgumentParser(
+        prog="python -m course_utils", description="The deepfake detection course's commands."
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for add in (_add_check, _add_fetch, _add_extract):
+        add(commands)
+    options = parser.parse_args(arguments)
+    try:
+        return options.run(options)
+    except (FileNotFoundError, RuntimeError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
+
+
+def _add(commands, run, does: str, example: str) -> argparse.ArgumentParser:
+    """A command named after the function `run`, with a line of help and an example."""
+    parser = commands.add_parser(
+        run.__name__.strip("_"),
+        help=does,
+        description=f"{does[0].upper()}{does[1:]}.",
+        epilog=f"example: python -m course_utils {example}",
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+# ------------------------------------------------------------------------------------ check
+
+
+def _add_check(commands) -> None:
+    _add(commands, _check, "say whether this machine is ready for the course", "check")
+
+
+def _check(_: argparse.Namespace) -> int:
+    from course_utils import readiness
+
+    failed = 0
+    for status, text in readiness.checks():
+        print(f"{status:5} {text}", flush=True)
+        failed += status == "fail"
+    print("This machine is ready." if not failed else "Not ready: mend what is marked fail.")
+    return 1 if failed else 0
+
+
+# ------------------------------------------------------------------------------------ fetch
+
+
+def _add_fetch(commands) -> None:
+    _add(commands, _fetch, "download published weights to the cache (or to COURSE_CACHE)", "fetch")
+
+
+def _fetch(_: argparse.Namespace) -> int:
+    from course_utils import settings
+
+    failed = 0
+    for name in settings.WEIGHTS:
+        try:
+            print(f"ok    {settings.weights(name)}", flush=True)
+        except RuntimeError as error:
+            failed += 1
+            print(f"fail  {error}", flush=True)
+    return 1 if failed else 0
+
+
+# ---------------------------------------------------------------------------------- extract
+
+
+def _add_extract(commands) -> None:
+    does = "find the faces of every clip in a folder and cut them out; again, to resume"
+    parser = _add(commands, _extract, does, "extract data/mini_dfdc work/faces --frames 20")
+    parser.add_argument("folder", metavar="FOLDER", help="clips: DFDC, real/fake folders, or any")
+    parser.add_argument("out", metavar="OUT", help="gets crops.csv, skipped.csv, clips.csv, crops/")
+    parser.add_argument("--frames", type=int, default=10, help="sampled from each clip (10)")
+    parser.add_argument("--jobs", type=int, help="clips at a time (one for each core)")
+    parser.add_argument("--detector", choices=["hog", "cnn"], default="hog", help="cnn is slow")
+
+
+def _extract(options: argparse.Namespace) -> int:
+    from course_utils.extraction import extract
+
+    start = time.monotonic()
+    crops, skipped = extract(
+        options.folder, options.out, options.frames, options.jobs, options.detector
+    )
+    seconds = time.monotonic() - start
+    blank = skipped["frame"].notna().sum()
+    clips = set(crops["clip"]) | set(skipped["clip"])
+    frames = crops[["clip", "frame"]].drop_duplicates().shape[0] + blank
+    unused = clips - set(crops["clip"])
+    print(
+        f"{len(clips)} clips, {frames} frames, {len(crops)} crops, "
+        f"{blank} frames without a face, {len(unused)} clips skipped, {seconds:.1f} s"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
