@@ -223,11 +223,11 @@ def _skeleton(a: Actor) -> np.ndarray:
     r = _base(a, az + 0 * y, y)
     # A neck: an ellipse, leaning forward to the top, widening into the shoulders.
     thick = 1 + 0.045 * a["neck"]
-    wn, fn, bn = 5.35 * thick, 4.3 * thick, 5.9 * thick
+    wn, fn, bn = 5.6 * thick, 4.5 * thick, 6.1 * thick
 
     def neck(level):
-        flare = smoothstep(-13.5, -19.5, level)
-        w = wn + 2.4 * flare * np.sin(az) ** 2
+        flare = smoothstep(-12.5, -19.5, level)
+        w = wn + 3.0 * flare * np.sin(az) ** 2
         d = np.where(np.cos(az) > 0, fn + 0.3 * flare, bn + 0.4 * flare)
         rad = ((np.abs(np.sin(az)) / w) ** 2.1 + (np.abs(np.cos(az)) / d) ** 2.1) ** (-1 / 2.1)
         return rad
@@ -274,8 +274,8 @@ def _nose(a: Actor, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     h = smooth_max(h, ball, np.minimum(0.35, 0.01 + np.maximum(h, ball)))
     wx = 1.16 * w
     d2 = ((ax - wx) / 0.56) ** 2 + ((y + 2.78) / 0.58) ** 2
-    wing = 1.30 * np.exp(-0.85 * d2 ** 1.4)
-    h = smooth_max(h, wing, np.minimum(0.30, 0.01 + np.maximum(h, wing)))
+    wing = 1.20 * np.exp(-0.85 * d2 ** 1.2)
+    h = smooth_max(h, wing, np.minimum(0.45, 0.01 + np.maximum(h, wing)))
     # Below, everything ends at the base of the nose.
     h = h * smoothstep(-3.72, -3.22, y + 0.10 * ax)
     # The groove behind the wing.
@@ -314,8 +314,8 @@ def _features(a: Actor, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     jowl = smoothstep(40, 80, np.array(a.age)) * (0.25 + 0.15 * max(a["cheek"], 0))
     z += jowl * bump(ax, y, 4.3, -8.6, 1.1, 1.1)
     # Philtrum: two ridges and a groove.
-    gate = smoothstep(-3.3, -3.8, y) * smoothstep(-5.2, -4.7, y)
-    z += gate * (0.10 * np.exp(-(((ax - 0.45) / 0.2) ** 2)) - 0.09 * np.exp(-((x / 0.26) ** 2)))
+    gate = smoothstep(-3.2, -3.9, y) * smoothstep(-5.3, -4.4, y)
+    z += gate * (0.07 * np.exp(-(((ax - 0.48) / 0.26) ** 2)) - 0.06 * np.exp(-((x / 0.3) ** 2)))
     nose = _nose(a, x, y)
     return z, nose
 
@@ -326,12 +326,12 @@ def _lip_profile(t: np.ndarray, s: np.ndarray, upper: bool, full: float) -> np.n
     across = np.clip(1 - np.abs(s) ** 2.2, 0, 1) ** 0.7
     body = a * np.sin(np.pi * np.clip(0.80 * t + 0.16, 0, 1)) ** 1.1
     if upper:
-        body = body * (1 + 0.18 * np.exp(-((s / 0.16) ** 2)) - 0.1 * np.exp(-(((s - 0.3) / 0.2) ** 2))
-                       - 0.1 * np.exp(-(((s + 0.3) / 0.2) ** 2)))  # fmt: skip
+        body = body * (1 + 0.18 * np.exp(-((s / 0.22) ** 2)) - 0.1 * np.exp(-(((s - 0.4) / 0.25) ** 2))
+                       - 0.1 * np.exp(-(((s + 0.4) / 0.25) ** 2)))  # fmt: skip
     else:
         body = body * (1 - 0.16 * np.exp(-((s / 0.2) ** 2)))
     recess = 0.26 * np.clip(1 - t / 0.30, 0, 1) ** 2
-    rim = 0.05 * np.exp(-(((t - 1.0) / 0.12) ** 2))
+    rim = 0.025 * np.exp(-(((t - 1.0) / 0.12) ** 2))
     return (body + rim) * across - recess * (0.25 + 0.75 * across) * smoothstep(1.15, 0.85, np.abs(s))
 
 
@@ -374,7 +374,8 @@ def build(actor: Actor) -> Head:
         "fold": a["lid_fold"],
         "sag": float(smoothstep(40, 80, np.array(a.age))),
     }
-    p = _mouth(p, mouth, a)
+    p, red = _mouth(p, mouth, a)
+    p = stretch(p, a)
     # Ordinary lopsidedness.
     gate = front * smoothstep(3, -4, y)
     p[..., 0] += 0.09 * a["asym_x"] * gate * smoothstep(-1, -8, y)
@@ -382,7 +383,7 @@ def build(actor: Actor) -> Head:
 
     head = Head(
         actor=a, rest=p, normals=np.zeros_like(p), flat=flat,
-        scalp=_zero(), brow=_zero(), beard=_zero(), mustache=_zero(), lips=_zero(),
+        scalp=_zero(), brow=_zero(), beard=_zero(), mustache=_zero(), lips=red.astype(np.float32),
         triangles=np.zeros((0, 3), np.int32), shapes={}, jaw_weight=_zero(),
         eyes=np.array([[-lids["x"], EYE_Y, EYE_Z - 0.1 * a["eye_depth"]],
                        [lids["x"], EYE_Y, EYE_Z - 0.1 * a["eye_depth"]]]),
@@ -398,12 +399,29 @@ def build(actor: Actor) -> Head:
     return head
 
 
+def stretch(p: np.ndarray, a: Actor) -> np.ndarray:
+    """Move nose base, mouth and chin up or down, and the crown; eyes stay where they are."""
+    nose = -0.20 * a["nose_length"]
+    mouth = nose - 0.14 * a["mouth_height"]
+    chin = 0.35 + nose - 0.32 * a["jaw_length"] - 0.08 * a["chin"]
+    y = p[..., 1]
+    shift = curve(y, [(-19, 0), (-15, 0.3 * chin), (-10.9, chin), (-8.5, 0.5 * (chin + mouth)),
+                      (-6.2, mouth), (-5.0, mouth), (-3.3, nose), (-0.5, 0), (4, 0),
+                      (11.6, 0.16 * a["length"])])  # fmt: skip
+    out = p.copy()
+    out[..., 1] = y + shift
+    return out
+
+
 def _zero() -> np.ndarray:
     return np.zeros((ROWS, COLUMNS), np.float32)
 
 
-def _mouth(p: np.ndarray, m: dict[str, float], a: Actor) -> np.ndarray:
-    """Shape the lips: rows beside the slit become lip, the ones inside it roll inwards."""
+def _mouth(p: np.ndarray, m: dict[str, float], a: Actor) -> tuple[np.ndarray, np.ndarray]:
+    """Shape the lips: rows beside the slit become lip, the ones inside it roll inwards.
+
+    Also says where lips are red.
+    """
     x = p[..., 0]
     s = x / m["half"]
     inside = np.clip(1 - np.abs(s), 0, 1)
@@ -413,16 +431,22 @@ def _mouth(p: np.ndarray, m: dict[str, float], a: Actor) -> np.ndarray:
     slit = MOUTH_Y + 0.06 * np.cos(np.clip(s, -1, 1) * np.pi * 2) * inside - 0.05 * np.abs(s) ** 2
     slit = slit + 0.05 * np.exp(-((s / 0.12) ** 2)) * -1 + 0.04 * a["asym_mouth"] * s
     edge, border = 0.20, 0.95
-    shape = np.clip(1 - np.abs(s) ** 1.9, 0.10, 1)
+    shape = np.clip(1 - np.abs(s) ** 1.9, 0, 1)
     bow = 1 - 0.16 * np.exp(-((s / 0.10) ** 2)) + 0.06 * np.exp(-(((np.abs(s) - 0.17) / 0.1) ** 2))
     up = m["upper"] * shape**0.85 * bow
-    low = m["lower"] * np.clip(1 - np.abs(s) ** 2.4, 0.10, 1) ** 0.9
+    low = m["lower"] * np.clip(1 - np.abs(s) ** 2.4, 0, 1) ** 0.9
+    least = 0.36  # rows never close up, or their normals would fan out from the corner
+    red = np.zeros_like(x)
     y, z = p[..., 1].copy(), p[..., 2].copy()
     for sign, height, upper in ((1, up, True), (-1, low, False)):
         full = a["lip_upper"] if upper else a["lip_lower"]
         qs = q * sign
         t = (qs - edge) / (border - edge)
         reach = 1.9
+        shown, height = height, smooth_max(height, least, 0.2)
+        part = (qs > 0) & (np.abs(s) < 1.2) & (np.abs(AZIMUTH) < 1.2)
+        inside_red = smoothstep(0.10, -0.10, np.clip(t, 0, 3) * height - shown - 0.02)
+        red = np.where(part, inside_red * smoothstep(1.04, 0.94, np.abs(s)), red)
         target = np.where(
             t <= 1,
             slit + sign * np.clip(t, 0, 1) * height,
@@ -444,7 +468,7 @@ def _mouth(p: np.ndarray, m: dict[str, float], a: Actor) -> np.ndarray:
         y = np.where(roll, y + corner * (slit + sign * (0.02 + thick * w * 0.8) - y), y)
     out = p.copy()
     out[..., 1], out[..., 2] = y, z
-    return out
+    return out, red
 
 
 def _triangles(h: Head) -> np.ndarray:
@@ -688,12 +712,6 @@ def _masks(h: Head) -> None:
     thick = (0.22 + 0.16 * a.brows) * (1 - 0.75 * smoothstep(0.45, 1.05, u))
     h.brow = (smoothstep(1.25, 0.55, np.abs(y - arch) / thick) * smoothstep(-0.06, 0.06, u)
               * smoothstep(1.04, 0.92, u) * (deg < 80)).astype(np.float32)  # fmt: skip
-    t = (ROW_Y - MOUTH_Y) * 1.0
-    q = np.full((ROWS, 1), 9.0)
-    q[: JAW_ROW + 1, 0] = t
-    s = ax / h.mouth["half"]
-    red = smoothstep(1.06, 0.90, np.abs(q) + 0 * x) * smoothstep(1.03, 0.96, s)
-    h.lips = (red * (deg < 60)).astype(np.float32)
     cheek = curve(deg, [(0, -7.2), (12, -7.0), (20, -6.6), (35, -5.9), (55, -3.8), (72, -1.2),
                         (84, 0.2), (90, 0.2)])  # fmt: skip
     jaw = smoothstep(0.5, -0.6, y - cheek) * smoothstep(92, 84, deg)

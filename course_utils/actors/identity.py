@@ -10,13 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# The ten tones of the Monk Skin Tone Scale (Ellis Monk, 2022; skintone.google), sRGB 0-255.
-MONK = np.array(
-    [
-        (246, 237, 228), (243, 231, 219), (247, 234, 208), (234, 218, 186), (215, 189, 150),
-        (160, 126, 86), (130, 92, 67), (96, 65, 52), (58, 49, 42), (41, 36, 32),
-    ],
-    np.float32,
+# Linear RGB albedo of facial skin at the ten tones of the Monk Skin Tone Scale (Ellis Monk, 2022).
+# Lightness follows the scale's swatches; hue is warmer than theirs, as lit skin with blood in it is.
+SKIN = (
+    (0.640, 0.475, 0.395), (0.600, 0.435, 0.350), (0.550, 0.395, 0.305), (0.490, 0.340, 0.248),
+    (0.410, 0.268, 0.182), (0.320, 0.197, 0.124), (0.225, 0.130, 0.080), (0.148, 0.084, 0.053),
+    (0.096, 0.056, 0.037), (0.066, 0.040, 0.028),
 )  # fmt: skip
 
 HAIR_COLORS = {  # linear RGB
@@ -84,11 +83,6 @@ class Actor:
         return np.random.default_rng([self.seed, *what.encode()])
 
 
-def _linear(srgb: np.ndarray) -> np.ndarray:
-    x = np.asarray(srgb) / 255.0
-    return np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
-
-
 HAIR = {  # styles by sex; hair.py draws them
     False: ("none", "buzz", "short", "side_part", "quiff", "fringe", "curls", "afro", "receding",
             "long"),
@@ -124,8 +118,10 @@ def make_actor(seed: int, tone: int | None = None, female: bool | None = None) -
         s["lid_fold"] = min(s["lid_fold"], 0.6)
     sign = -1.0 if female else 1.0
     s["brow_ridge"] += 0.7 * sign
-    s["jaw_width"] += 0.5 * sign + 0.6 * build
-    s["jaw_length"] += 0.4 * sign
+    s["jaw_width"] += 0.8 * sign + 0.6 * build
+    s["jaw_length"] += 0.6 * sign
+    s["nose_width"] += 0.3 * sign
+    s["width"] += 0.3 * sign
     s["chin"] += 0.4 * sign
     s["eye_size"] -= 0.4 * sign
     s["neck"] += 0.8 * sign + 0.6 * build
@@ -135,11 +131,7 @@ def make_actor(seed: int, tone: int | None = None, female: bool | None = None) -
     s["width"] += 0.5 * build
     s["cheek"] += 0.9 * build
 
-    base = _linear(MONK[tone - 1])
-    # The scale's swatches are seen flat; real albedo (with its blood) is darker and warmer.
-    base = base * max(1.0, 0.045 / base.mean()) * np.interp(tone, [1, 3, 6, 10], [0.80, 0.78, 0.95, 1.2])
-    warm = np.array([1.05, 0.95, 0.90]) ** np.interp(tone, [1, 3, 6, 10], [2.2, 1.8, 0.4, 0.8])
-    skin = base * warm * np.exp(rng.normal(0, 0.03, 3)) * np.exp(rng.normal(0, 0.05))
+    skin = np.array(SKIN[tone - 1]) * np.exp(rng.normal(0, 0.03, 3)) * np.exp(rng.normal(0, 0.05))
 
     fair = tone <= 4 and not east
     dark = "black" if tone >= 7 or east else "dark"

@@ -63,7 +63,7 @@ def teeth(h: Head, row, upper: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray
     rows, cols = 12, 121
     s = np.linspace(-1, 1, cols)[None, :]
     v = np.linspace(-0.8 if upper else -0.4, 1, rows)[:, None]
-    width, depth = (2.75, 2.55) if upper else (2.55, 2.35)
+    width, depth = (2.5, 2.6) if upper else (2.35, 2.4)
     x, z = _arch(width, depth, s)
     edges = np.array([0, 0.86, 1.54, 2.32, 3.0, 3.7, 4.7, 5.7]) * (1 if upper else 0.72)
     if not upper:
@@ -83,9 +83,9 @@ def teeth(h: Head, row, upper: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray
     drop = v * tall * np.where(v > 0.8, 0.93 + 0.07 * rounded, 1.0)
     y = (hd.MOUTH_Y + 0.72 - drop) if upper else (hd.MOUTH_Y - 0.80 + drop)
     gum = 0.0
-    front = h.rest[hd.MOUTH_ROW - 6, hd.COLUMNS // 2, 2] - 0.62  # behind the upper lip
+    front = h.rest[hd.MOUTH_ROW - 6, hd.COLUMNS // 2, 2] - 0.70  # behind the upper lip
     p = np.stack([x + gum, y + 0 * x, z + front - depth - (0.0 if upper else 0.55)], -1)
-    p = p.reshape(-1, 3)
+    p = hd.stretch(p.reshape(-1, 3), h.actor)
     if not upper:
         p = (p - hd.JAW_PIVOT) @ hd.jaw_matrix(row).T + hd.JAW_PIVOT
     uv = np.stack([number + 0 * v, v + 0 * number], -1).reshape(-1, 2)
@@ -105,22 +105,8 @@ def tongue(h: Head, row) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     y = hd.MOUTH_Y - 0.75 - 0.30 * np.abs(u) ** 2.5 + 0.10 * u**2 - 0.45 * v**6
     y = y + lift * 0.75 * smoothstep(0.45, 0.95, v) - 0.12 * np.exp(-((u / 0.12) ** 2))
     p = np.stack([x + 0 * v, y + 0 * u, z], -1).reshape(-1, 3)
+    p = hd.stretch(p, h.actor)
     p = (p - hd.JAW_PIVOT) @ hd.jaw_matrix(row).T + hd.JAW_PIVOT
-    return p, grid_triangles(rows, cols), np.stack([u + 0 * v, v + 0 * u], -1).reshape(-1, 2)
-
-
-def mouth_bag(h: Head, row) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The dark inside of the mouth: a bowl behind the teeth."""
-    rows, cols = 9, 15
-    u = np.linspace(-1, 1, cols)[None, :]
-    v = np.linspace(-1, 1, rows)[:, None]
-    front = h.rest[hd.MOUTH_ROW - 6, hd.COLUMNS // 2, 2]
-    jaw = value(row, "jaw")
-    x = 2.3 * u + 0 * v
-    y = hd.MOUTH_Y + 0.1 + (1.1 + 1.2 * jaw) * v - 1.3 * jaw + 0 * u
-    z = front - 2.2 - 3.0 * np.sqrt(np.clip(1 - (0.9 * u) ** 2, 0, 1)) * np.sqrt(
-        np.clip(1 - (0.85 * v) ** 2, 0, 1))  # fmt: skip
-    p = np.stack([x, y, z], -1).reshape(-1, 3)
     return p, grid_triangles(rows, cols), np.stack([u + 0 * v, v + 0 * u], -1).reshape(-1, 2)
 
 

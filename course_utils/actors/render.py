@@ -391,7 +391,7 @@ def illuminate(scene, albedo, normal, smooth, gloss, rough, scatter, ao, shadow,
             s = shadow[:, None]
             s3 = s ** (1 - np.array([0.45, 0.12, 0.0], np.float32) * sc)
             lit = lit * s3
-            visible = shadow
+            visible = shadow * np.clip(1.7 * ao, 0, 1)
         else:
             visible = ao
         diffuse += lit * color * (0.55 + 0.45 * ao3)
@@ -569,12 +569,11 @@ def _head_meshes(f: Frame) -> list[Mesh]:
     for side, center in zip((-1, 1), h.eyes, strict=True):
         turn = parts.gaze_rotation(f.row, side)
         rigid("eye", (center + hd.EYE_R * ball @ turn.T, triangles, flat), _eye_shader(side, turn))
-        rigid("eye", parts.socket_back(h, side), _flesh_shader((0.9, 0.42, 0.40), 1.2, 0.35))
+        rigid("eye", parts.socket_back(h, side), _shade_canthus)
     if value(f.row, "jaw") > 0.01 or any(value(f.row, k) for k in ("smile", "wide", "round", "bite")):
         rigid("mouth", parts.teeth(h, f.row, True), _shade_teeth)
         rigid("mouth", parts.teeth(h, f.row, False), _shade_teeth)
-        rigid("mouth", parts.tongue(h, f.row), _flesh_shader((0.85, 0.36, 0.36), 1.2, 0.32))
-    rigid("mouth", parts.mouth_bag(h, f.row), _flesh_shader((0.30, 0.08, 0.07), 0.2, 0.6))
+        rigid("mouth", parts.tongue(h, f.row), _shade_tongue)
     for side in (-1, 1):
         grid = _ear(f.actor, side)
         rigid("ear", (grid.reshape(-1, 3), parts.grid_triangles(*grid.shape[:2]),
@@ -606,9 +605,12 @@ def _shade_head(f: Frame, uv: np.ndarray, world: np.ndarray) -> Look:
     s = skin.paint(f.actor)
     smooth = _unit(hd.sample(f.normals, uv))
     relief = f.pose.turn(s.sample("relief", uv)).astype(np.float32)
-    extra = s.sample("extra", uv)
-    return Look(s.sample("albedo", uv), _unit(smooth + relief), smooth, extra[:, 0], extra[:, 1],
-                1.0, extra[:, 2])  # fmt: skip
+    extra, albedo = s.sample("extra", uv), s.sample("albedo", uv)
+    # Seen from behind, it is the inside of the mouth.
+    inside = ((f.view.position - world) * smooth).sum(1) < -0.2 * FAR / 10
+    albedo[inside] = (0.10, 0.025, 0.02)
+    extra[inside] = (0.0, 0.6, 0.10)
+    return Look(albedo, _unit(smooth + relief), smooth, extra[:, 0], extra[:, 1], 1.0, extra[:, 2])
 
 
 def _ear_shader(side: int):
@@ -635,16 +637,19 @@ def _flat_normal(f: Frame, world: np.ndarray) -> np.ndarray:
     return _unit(n).astype(np.float32)
 
 
-def _flesh_shader(color, gloss: float, rough: float):
-    def shader(f: Frame, coords: np.ndarray, world: np.ndarray) -> Look:
-        base = 0.18 + 0.45 * np.asarray(f.actor.skin, np.float32).mean()
-        albedo = np.broadcast_to(np.asarray(color, np.float32) * base, (len(coords), 3))
-        local = f.pose.local(world)
-        front = f.head.rest[hd.MOUTH_ROW - 6, hd.COLUMNS // 2, 2]
-        deep = np.exp(np.minimum(local[:, 2] - (front - 0.9), 0) * 0.8) if gloss != 1.2 or rough < 0.34 else 1.0
-        return Look(albedo, _flat_normal(f, world), None, gloss, rough, 0.6, np.clip(deep, 0.02, 1))
+def _shade_canthus(f: Frame, coords: np.ndarray, world: np.ndarray) -> Look:
+    """Pink flesh at the inner corner of the eye, shaded white at the outer one."""
+    outer = hd.smoothstep(-0.4, 0.6, coords[:, :1])
+    level = 0.35 + 0.9 * float(np.mean(f.actor.skin))
+    albedo = level * (np.array([0.62, 0.30, 0.27]) + outer * np.array([0.0, 0.14, 0.12]))
+    return Look(albedo, _flat_normal(f, world), None, 0.7, 0.3, 0.7, 0.42)
 
-    return shader
+
+def _shade_tongue(f: Frame, coords: np.ndarray, world: np.ndarray) -> Look:
+    albedo = np.array([0.42, 0.16, 0.15]) * (0.7 + 0.6 * float(np.mean(f.actor.skin)))
+    deep = 0.04 + 0.5 * hd.smoothstep(0.3, 1.0, coords[:, 1])
+    return Look(np.broadcast_to(albedo, (len(coords), 3)), _flat_normal(f, world), None, 0.9, 0.35,
+                0.7, deep)  # fmt: skip
 
 
 def _shade_teeth(f: Frame, coords: np.ndarray, world: np.ndarray) -> Look:
@@ -732,7 +737,8 @@ def _eye_shader(side: int, turn: np.ndarray):
         pol2 = np.where(polar < 0.62, polar * bulge, polar + 0.217)
         cornea = np.stack([np.sin(pol2) * np.cos(angle), np.sin(pol2) * np.sin(angle), np.cos(pol2)], -1)
         cornea = (cornea @ rotation.T).astype(np.float32)
-        return Look(color.astype(np.float32), cornea, ball, 2.2, 0.10, 1.0,
+        wet = hd.smoothstep(0.75, 0.5, polar)
+        return Look(color.astype(np.float32), cornea, ball, 0.6 + 1.6 * wet, 0.22 - 0.12 * wet, 1.0,
                     cavity.astype(np.float32), 0.85)
 
     return shader
