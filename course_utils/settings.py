@@ -81,9 +81,11 @@ def _nvidia_gpu() -> str | None:
 
 
 def _usable_gpu() -> bool:
-    """TensorFlow also needs cuDNN: from the system (Colab) or from the `gpu` extra's wheels."""
-    if _nvidia_gpu() is None:
-        return False
+    return _nvidia_gpu() is not None and _cuda()
+
+
+def _cuda() -> bool:
+    """Whether cuDNN, which TensorFlow needs, is in the system (Colab) or in the `gpu` extra."""
     wheels = importlib.util.find_spec("nvidia") and importlib.util.find_spec("nvidia.cudnn")
     return bool(wheels or ctypes.util.find_library("cudnn"))
 
@@ -172,6 +174,7 @@ def _download(name: str) -> Path:
     import pooch
 
     path = Path(os.environ.get("COURSE_CACHE") or user_cache()) / name
+    pooch.get_logger().setLevel("WARNING")
     try:
         pooch.retrieve(WEIGHTS[name].url, WEIGHTS[name].sha256, path.name, path.parent)
     except (OSError, ValueError) as error:  # a failed request, or a wrong checksum
@@ -194,11 +197,11 @@ def _unpacked(name: str, path: Path) -> Path:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             partial.write_bytes(bz2.decompress(path.read_bytes()))
+            partial.replace(target)
+            return target
         except OSError as error:
-            reason = error
-            continue
-        partial.replace(target)
-        return target
+            partial.unlink(missing_ok=True)
+            reason = error.strerror
     raise RuntimeError(f"{path} cannot be unpacked: {reason}. Set COURSE_CACHE to another folder.")
 
 

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import hypothesis
 import numpy as np
 import pytest
 
 from bootstrap import find_browser
 from course_utils.settings import ROOT
+
+hypothesis.settings.register_profile("course", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("course")
 
 
 @pytest.fixture(scope="session")
