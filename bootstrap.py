@@ -47,7 +47,7 @@ def main():
         run(PYTHON, "-m", "jupyter", "lab", "notebooks/00_start_here.ipynb")
     elif command == "slides":
         install_marp()
-        run(PYTHON, "slides/build.py", *names)
+        run(PYTHON, "slides/decks.py", *names)
     elif command == "lessons":
         run(PYTHON, "-m", "course_utils.lessons", *names)
     elif command.startswith("test"):

@@ -89,13 +89,11 @@ def solved(notebook: Notebook) -> Notebook:
     """A copy in which the solution of each exercise stands in the place of its stub."""
     filled = copy.deepcopy(notebook)
     for cell in filled.cells:
-        name = exercise_of(cell)
-        if name:
-            code = exercises.find(name).solution
-            pattern = rf"^{re.escape(exercises.STUB)}.*$"
-            cell.source = re.sub(
-                pattern, lambda _, code=code: code, cell.source, count=1, flags=re.M
-            )
+        if name := exercise_of(cell):
+            stub = re.search(rf"^{re.escape(exercises.STUB)}.*$", cell.source, flags=re.M)
+            if not stub:
+                raise ValueError(f'The cell of "{name}" has no line "{exercises.STUB}".')
+            cell.source = cell.source.replace(stub[0], exercises.find(name).solution, 1)
     return filled
 
 

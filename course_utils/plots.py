@@ -1,0 +1,212 @@
+"""Every figure of the lessons and their slides. Each function draws one figure and returns None.
+
+None calls `show`: Jupyter shows a cell's open figures when the cell ends, and `slides/decks.py`
+saves the current one. REAL and FAKE keep their color, hatch and marker in every lesson, so that
+color is never the only mark; the colors are from Okabe and Ito's palette for color-blind readers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyBboxPatch, Rectangle
+
+LABELS = ["REAL", "FAKE"]
+COLORS = {"REAL": "#0072B2", "FAKE": "#D55E00"}
+HATCHES = {"REAL": "", "FAKE": "//"}
+MARKERS = {"REAL": "o", "FAKE": "^"}
+GOOD, BAD, NEUTRAL, MARK = "#009E73", "#CC79A7", "#6E6E6E", "#F0E442"
+
+Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
+
+
+def axes(width: float = 6.4, height: float = 3.2) -> Axes:
+    """A new figure of one pair of axes, in inches, without the upper and right frame line."""
+    _, ax = plt.subplots(figsize=(width, height), layout="constrained")
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+# --------------------------------------------------------- lessons 00 and 03: clips, frames, crops
+
+
+def label_counts(counts: pd.DataFrame) -> None:
+    """Bars of how many clips are REAL and FAKE; a row a data set, columns `REAL` and `FAKE`."""
+    ax = axes(6.4, 1.1 + 0.7 * len(counts))
+    left = np.zeros(len(counts))
+    for label in LABELS:
+        n = counts[label].to_numpy()
+        share = n / counts[LABELS].sum(axis=1).to_numpy()
+        bars = ax.barh(counts.index, share, left=left, height=0.6, color=COLORS[label],
+                       hatch=HATCHES[label], edgecolor="white")  # fmt: skip
+        names = [f"{label} {k}" for k in n]
+        ax.bar_label(bars, names, label_type="center", fontweight="bold", bbox=_PLATE)
+        left += share
+    ax.set(xlabel="share of the clips", xlim=(0, 1))
+    ax.invert_yaxis()
+
+
+_PLATE = {"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "none", "alpha": 0.9}
+
+
+def families(sizes: pd.Series) -> None:
+    """How many originals have one fake, two fakes, ...; `sizes` counts the fakes of each."""
+    ax = axes(5.6, 2.8)
+    counts = sizes.value_counts().sort_index()
+    bars = ax.bar(counts.index.astype(str), counts, color=COLORS["FAKE"], hatch=HATCHES["FAKE"],
+                  edgecolor="white")  # fmt: skip
+    ax.bar_label(bars)
+    ax.set(xlabel="fakes made from one original", ylabel="originals")
+
+
+def frames(
+    images: Sequence[np.ndarray],
+    boxes: Sequence[Sequence[Box]] | None = None,
+    titles: Sequence[str] | None = None,
+    columns: int = 4,
+) -> None:
+    """RGB pictures in a grid, each with the boxes found in it; a frame without any is marked."""
+    cell = 8 / columns
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    height, width = images[0].shape[:2]
+    inches = (cell * columns, rows * (cell * height / width + (0.3 if titles else 0.05)))
+    _, grid = plt.subplots(rows, columns, figsize=inches, squeeze=False, layout="constrained")
+    for ax in grid.flat:
+        ax.axis("off")
+    for k, (ax, image) in enumerate(zip(grid.flat, images, strict=False)):
+        ax.imshow(image)
+        if titles:
+            ax.set_title(titles[k], fontsize=9)
+        if boxes is None:
+            continue
+        for left, top, right, bottom in boxes[k]:
+            size = (right - left, bottom - top)
+            ax.add_patch(Rectangle((left, top), *size, fill=False, linewidth=2, edgecolor=MARK))
+        if not len(boxes[k]):
+            center = {"ha": "center", "va": "center", "transform": ax.transAxes}
+            ax.text(0.5, 0.92, "no face found", fontsize=9, bbox=_PLATE, **center)
+
+
+def crops(images: Sequence[np.ndarray], titles: Sequence[str]) -> None:
+    """Crops side by side, each at the same size whatever its pixels."""
+    width = min(1.9, 8 / len(images))
+    size = (width * len(images), width + 0.5)
+    _, row = plt.subplots(1, len(images), figsize=size, squeeze=False, layout="constrained")
+    for ax, image, title in zip(row.flat, images, titles, strict=True):
+        ax.imshow(image)
+        ax.set_title(title, fontsize=9)
+        ax.axis("off")
+
+
+def found(sampled: pd.DataFrame) -> None:
+    """Where a face was found: a line a clip, a mark a sampled frame (`clip`, `time_s`, `found`)."""
+    clips = list(dict.fromkeys(sampled["clip"]))
+    ax = axes(6.4, 1.0 + 0.35 * len(clips))
+    for was_found, marker, color, name in [
+        (True, "o", GOOD, "face found"),
+        (False, "x", BAD, "no face found"),
+    ]:
+        some = sampled[sampled["found"] == was_found]
+        rows = some["clip"].map(clips.index)
+        ax.scatter(some["time_s"], rows, marker=marker, color=color, s=36, label=name)
+    ax.set(xlabel="seconds into the clip", ylim=(len(clips) - 0.4, -0.6))
+    ax.set_yticks(range(len(clips)), clips)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
+
+
+def pairs(real: Sequence[float], fake: Sequence[float]) -> None:
+    """Each REAL score against each FAKE one: a check where the FAKE is higher. AUC is their share.
+
+    Lesson 03 derives it. A tie counts half.
+    """
+    rank = np.sign(np.subtract.outer(np.asarray(fake, float), np.asarray(real, float)))
+    ax = axes(0.9 * len(real) + 2.2, 0.6 * len(fake) + 1.1)
+    ax.imshow(rank, cmap=plt.matplotlib.colors.ListedColormap([BAD, "#DDDDDD", GOOD]), vmin=-1,
+              vmax=1, alpha=0.55, aspect="auto")  # fmt: skip
+    for (i, j), sign in np.ndenumerate(rank):
+        ax.text(j, i, {1: "right", 0: "tie", -1: "wrong"}[int(sign)], ha="center", va="center")
+    ax.set_xticks(range(len(real)), [f"{score:g}" for score in real])
+    ax.set_yticks(range(len(fake)), [f"{score:g}" for score in fake])
+    share = ((rank + 1) / 2).mean()
+    ax.set(xlabel="scores of REAL clips", ylabel="scores of FAKE clips")
+    ax.set_title(f"{share * rank.size:g} of {rank.size} pairs ranked right: AUC {share:.2f}")
+    ax.tick_params(length=0)
+
+
+def intervals(table: pd.DataFrame, xlabel: str, chance: float | None = None) -> None:
+    """Estimates with intervals, a row each: `value`, `low`, `high`; a dashed line at `chance`."""
+    ax = axes(6.4, 1.0 + 0.45 * len(table))
+    rows = np.arange(len(table))
+    spread = np.abs(table[["low", "high"]].to_numpy().T - table["value"].to_numpy())
+    ax.errorbar(table["value"], rows, xerr=spread, fmt="o", color="black", capsize=5, linewidth=2)
+    if chance is not None:
+        ax.axvline(chance, color=NEUTRAL, linestyle="--")
+        ax.text(chance, len(table) - 0.45, " guessing", color=NEUTRAL, va="center")
+    ax.set(xlabel=xlabel, ylim=(len(table) - 0.3, -0.6))
+    ax.set_yticks(rows, table.index)
+
+
+def coverage(table: pd.DataFrame, truth: float, xlabel: str) -> None:
+    """Intervals that contain the truth or miss it: a panel each `unit`, columns `low`, `high`."""
+    units = list(dict.fromkeys(table["unit"]))
+    _, row = plt.subplots(1, len(units), figsize=(8, 3.2), sharex=True, layout="constrained")
+    for ax, unit in zip(np.atleast_1d(row), units, strict=True):
+        some = table[table["unit"] == unit].reset_index(drop=True)
+        holds = (some["low"] <= truth) & (truth <= some["high"])
+        for well, color, style in [(True, GOOD, "-"), (False, BAD, "--")]:
+            part = some[holds == well]
+            ax.hlines(part.index, part["low"], part["high"], color=color, linestyle=style, lw=2.5)
+        ax.axvline(truth, color="black", linewidth=1)
+        ax.set(xlabel=xlabel, yticks=[])
+        ax.set_title(f"{unit}: {holds.sum()} of {len(some)} contain the truth", fontsize=10)
+        ax.spines[["top", "right", "left"]].set_visible(False)
+
+
+def scores(values: pd.Series, xlabel: str, chance: float) -> None:
+    """One bar a row from 0 to 1, with the number beside it, and a dashed line where guessing is."""
+    ax = axes(6.4, 0.9 + 0.55 * len(values))
+    bars = ax.barh(values.index, values, color=NEUTRAL, height=0.6)
+    ax.bar_label(bars, [f"{value:.2f}" for value in values], padding=4, fontweight="bold")
+    ax.axvline(chance, color="black", linestyle="--")
+    ax.text(chance, -0.55, "guessing", ha="center", va="bottom")
+    ax.set(xlabel=xlabel, xlim=(0, 1.1), ylim=(len(values) - 0.5, -0.5))
+
+
+def shares(values: pd.Series, xlabel: str) -> None:
+    """One bar a row, from 0 to 100%, with the number beside it."""
+    ax = axes(6.4, 0.9 + 0.45 * len(values))
+    bars = ax.barh(values.index, values, color=NEUTRAL, height=0.6)
+    ax.bar_label(bars, [f"{value:.0%}" for value in values], padding=4, fontweight="bold")
+    ax.set(xlabel=xlabel, xlim=(0, 1.12))
+    ax.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
+    ax.invert_yaxis()
+
+
+def times(milliseconds: pd.Series, xlabel: str = "milliseconds") -> None:
+    """One bar a row, with the number beside it, for comparing costs."""
+    ax = axes(6.4, 0.9 + 0.45 * len(milliseconds))
+    bars = ax.barh(milliseconds.index, milliseconds, color=NEUTRAL, height=0.6)
+    ax.bar_label(bars, [f"{value:,.0f}" for value in milliseconds], padding=4)
+    ax.set(xlabel=xlabel, xlim=(0, milliseconds.max() * 1.15))
+    ax.invert_yaxis()
+
+
+def steps(names: Sequence[str], notes: Sequence[str]) -> None:
+    """Boxes joined by arrows from left to right, a note under each: how the data flows."""
+    ax = axes(8, 1.7)
+    for k, (name, note) in enumerate(zip(names, notes, strict=True)):
+        box = FancyBboxPatch((k + 0.06, 0.45), 0.72, 0.4, boxstyle="round,pad=0.02",
+                             facecolor="#E8F1F8", edgecolor=COLORS["REAL"])  # fmt: skip
+        ax.add_patch(box)
+        ax.text(k + 0.42, 0.65, name, ha="center", va="center", fontsize=11, fontweight="bold")
+        ax.text(k + 0.42, 0.3, note, ha="center", va="top", fontsize=8)
+        if k:
+            arrow = {"arrowstyle": "-|>", "color": "black", "linewidth": 1.5}
+            ax.annotate("", (k + 0.03, 0.65), (k - 0.19, 0.65), arrowprops=arrow)
+    ax.set(xlim=(0, len(names) - 0.15), ylim=(-0.15, 0.95))
+    ax.axis("off")

@@ -1,0 +1,139 @@
+"""Figures: what they show, in what colors; every one draws, returns None, and shows nothing."""
+
+from __future__ import annotations
+
+import inspect
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
+
+from course_utils import plots
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def texts() -> list[str]:
+    """All words of the current figure."""
+    plt.gcf().canvas.draw()  # tick labels get their text now
+    return [text.get_text() for text in plt.gcf().findobj(matplotlib.text.Text) if text.get_text()]
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast ratio of two colors as WCAG 2 defines it."""
+
+    def luminance(color: str) -> float:
+        rgb = np.array(matplotlib.colors.to_rgb(color))
+        linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+        return float(linear @ [0.2126, 0.7152, 0.0722])
+
+    low, high = sorted([luminance(one), luminance(other)])
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_color_is_never_the_only_mark():
+    assert plots.LABELS == ["REAL", "FAKE"]
+    for marks in (plots.COLORS, plots.HATCHES, plots.MARKERS):
+        assert list(marks) == plots.LABELS and marks["REAL"] != marks["FAKE"]
+    for color in (*plots.COLORS.values(), plots.NEUTRAL):
+        assert contrast(color, "white") >= 3
+
+
+def test_label_counts_names_counts_and_hatches():
+    plots.label_counts(pd.DataFrame({"DFDC": {"REAL": 77, "FAKE": 323}}).T)
+    assert {"REAL 77", "FAKE 323", "DFDC"} <= set(texts())
+    real, fake = plt.gca().patches
+    assert (real.get_width(), fake.get_width()) == (77 / 400, 323 / 400)
+    assert fake.get_x() == real.get_width() and fake.get_hatch() != real.get_hatch()
+
+
+def test_families_counts_originals():
+    plots.families(pd.Series([1, 1, 2, 6]))
+    assert [bar.get_height() for bar in plt.gca().patches] == [2, 1, 1]
+
+
+@pytest.mark.parametrize("n", [1, 3, 5])
+def test_frames_marks_faces_and_their_absence(n):
+    images = [np.zeros((30, 40, 3), np.uint8)] * n
+    plots.frames(images, [[(1, 2, 11, 22)]] + [[]] * (n - 1), titles=[f"t{k}" for k in range(n)])
+    boxes = [patch for ax in plt.gcf().axes for patch in ax.patches]
+    assert [(box.get_xy(), box.get_width(), box.get_height()) for box in boxes] == [
+        ((1, 2), 10, 20)
+    ]
+    assert texts().count("no face found") == n - 1
+    assert sum(len(ax.images) for ax in plt.gcf().axes) == n
+
+
+@pytest.mark.parametrize(
+    ("real", "fake", "title"),
+    [
+        ([0.1, 0.3, 0.6], [0.2, 0.4, 0.7, 0.9], "9 of 12 pairs ranked right: AUC 0.75"),
+        ([0.2, 0.5], [0.4, 0.5, 0.9], "4.5 of 6 pairs ranked right: AUC 0.75"),
+        ([1], [0], "0 of 1 pairs ranked right: AUC 0.00"),
+    ],
+)
+def test_pairs_counts_ties_half(real, fake, title):
+    from sklearn.metrics import roc_auc_score
+
+    plots.pairs(real, fake)
+    assert plt.gca().get_title() == title
+    auc = roc_auc_score([0] * len(real) + [1] * len(fake), [*real, *fake])
+    assert title.endswith(f"{auc:.2f}")
+    assert texts().count("wrong") == sum(f < r for f in fake for r in real)
+
+
+def test_found_has_a_mark_for_each_frame():
+    sampled = {"clip": list("aab"), "time_s": [0.5, 1, 0.5], "found": [True, False, False]}
+    plots.found(pd.DataFrame(sampled))
+    good, bad = plt.gca().collections
+    assert good.get_offsets().tolist() == [[0.5, 0]]
+    assert bad.get_offsets().tolist() == [[1, 0], [0.5, 1]]
+
+
+def test_coverage_counts_the_intervals_that_hold_the_truth():
+    rows = [("x", 0.1, 0.4), ("x", 0.5, 0.6), ("y", 0.2, 0.3)]
+    plots.coverage(pd.DataFrame(rows, columns=["unit", "low", "high"]), 0.25, "AUC")
+    titles = [ax.get_title() for ax in plt.gcf().axes]
+    assert titles == ["x: 1 of 2 contain the truth", "y: 1 of 1 contain the truth"]
+
+
+def test_intervals_reach_from_low_to_high():
+    table = pd.DataFrame({"value": [0.6], "low": [0.5], "high": [0.9]}, index=["VGG16"])
+    plots.intervals(table, "AUC", chance=0.5)
+    [bars] = plt.gca().containers
+    [segment] = bars[2][0].get_segments()
+    assert segment[:, 0] == pytest.approx([0.5, 0.9])
+    assert "VGG16" in texts()
+
+
+def test_bars_carry_their_numbers():
+    plots.shares(pd.Series({"a": 0.974, "b": 0.0}), "x")
+    assert {"97%", "0%"} <= set(texts())
+    plots.times(pd.Series({"a": 8200, "b": 5}))
+    assert {"8,200", "5"} <= set(texts())
+    plots.scores(pd.Series({"a": 0.964}), "AUC", chance=0.5)
+    assert {"0.96", "guessing"} <= set(texts())
+
+
+def test_crops_and_steps_draw_one_figure():
+    plots.crops([np.zeros((9, 9, 3), np.uint8)] * 2, ["one", "two"])
+    plots.steps(["videos", "clips"], ["a folder", "a table"])
+    assert len(plt.get_fignums()) == 2
+    assert {"videos", "a table"} <= set(texts())
+
+
+def test_no_figure_function_shows_or_returns():
+    functions = [f for _, f in inspect.getmembers(plots, inspect.isfunction)]
+    for function in functions:
+        if function.__module__ == plots.__name__:
+            assert "plt.show" not in inspect.getsource(function), function.__name__
+            public = not function.__name__.startswith("_") and function is not plots.axes
+            assert not public or inspect.signature(function).return_annotation == "None"
