@@ -20,7 +20,7 @@ import numpy as np
 
 # Where eyes, nose tip and mouth corners of an aligned face lie, as shares of its side. (68-point
 # order: 0-16 jaw, 17-26 brows, 27-35 nose, 36-47 eyes, 48-67 mouth; "left" is the viewer's.)
-TEMPLATE = np.array([[0.335, 0.41], [0.665, 0.41], [0.5, 0.6], [0.375, 0.745], [0.625, 0.745]])
+TEMPLATE = np.array([[0.35, 0.36], [0.65, 0.36], [0.5, 0.565], [0.37, 0.662], [0.63, 0.662]])
 JAW, BROWS, NOSE = slice(0, 17), slice(17, 27), slice(27, 36)
 EYES, LIPS, MOUTH = (slice(36, 42), slice(42, 48)), slice(48, 60), slice(60, 68)
 
@@ -144,22 +144,20 @@ def warp(
     # distinct knots only: two landmarks on one spot span no triangle
     _, first = np.unique(np.round(knots, 2), axis=0, return_index=True)
     knots, values = knots[first], values[first]
+    # where each pixel comes from, worked out on a grid and filled in between
+    step = max(2, round(float((high - low).max()) / (32 if smooth else 80)))
+    gx, gy = np.arange(0, width + step, step), np.arange(0, height + step, step)
+    grid = np.stack(np.meshgrid(gx, gy), -1).reshape(-1, 2).astype(float)
+    places = grid @ back[:, :2].T + back[:, 2]
+    near = ((grid > frame.min(0)) & (grid < frame.max(0))).all(1)
     if smooth:
-        step = max(2, round(float((high - low).max()) / 32))
-        gx, gy = np.arange(0, width + step, step), np.arange(0, height + step, step)
-        grid = np.stack(np.meshgrid(gx, gy), -1).reshape(-1, 2).astype(float)
-        coarse = RBFInterpolator(knots, values, kernel="thin_plate_spline", smoothing=1e-3)(grid)
-        moves = (coarse - grid).reshape(len(gy), len(gx), 2).astype(np.float32)
-        ys, xs = np.mgrid[0:height, 0:width].astype(np.float32)
-        maps = cv2.remap(moves, xs / step, ys / step, cv2.INTER_LINEAR)
-        maps = maps + np.stack([xs, ys], -1)
-    else:
-        ys, xs = np.mgrid[0:height, 0:width]
-        where = np.column_stack([xs.ravel(), ys.ravel()]).astype(float)
-        maps = where @ back[:, :2].T + back[:, 2]
-        near = ((where > frame.min(0)) & (where < frame.max(0))).all(1)
-        maps[near] = LinearNDInterpolator(knots, values)(where[near])
-        maps = np.nan_to_num(maps).reshape(height, width, 2).astype(np.float32)
+        spline = RBFInterpolator(knots, values, kernel="thin_plate_spline", smoothing=1e-3)
+        places[near] = spline(grid[near])
+    elif near.any():
+        places[near] = LinearNDInterpolator(knots, values)(grid[near])
+    moves = np.nan_to_num(places - grid).reshape(len(gy), len(gx), 2).astype(np.float32)
+    ys, xs = np.mgrid[0:height, 0:width].astype(np.float32)
+    maps = cv2.remap(moves, xs / step, ys / step, cv2.INTER_LINEAR) + np.stack([xs, ys], -1)
     return cv2.remap(
         rgb, maps[..., 0], maps[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
     )
@@ -291,63 +289,67 @@ def _poisson(target: np.ndarray, source: np.ndarray, mask: np.ndarray) -> np.nda
 
 
 class Swap(NamedTuple):
-    """A shared encoder and a decoder for each of two people; faces are (n, size, size, 3) uint8."""
+    """A shared encoder and a decoder for each of two people."""
 
-    size: int
-    mean: np.ndarray  # (2, codes) what each person's codes are measured from
-    basis: np.ndarray  # (features, codes) the shared encoder
-    decoder: np.ndarray  # (2, codes + 1, size * size * 3)
+    shape: tuple[int, ...]  # of a face: (size, size, channels)
+    mean: np.ndarray  # (2, features): what each person's codes are measured from
+    basis: np.ndarray  # (features, codes): the shared encoder
+    decoder: np.ndarray  # (2, codes + 1, size * size * channels)
 
 
 def fit_swap(
-    faces_a: np.ndarray, faces_b: np.ndarray, components: int = 32, ridge: float = 0.02
+    faces_a: np.ndarray, faces_b: np.ndarray, components: int = 60, ridge: float = 0.1
 ) -> Swap:
     """Learn to draw either of two people from one shared code. Lesson 01 derives it.
 
     The idea of the first Deepfakes, made linear: *one* encoder (the principal components of both
     people's faces, each seen from their own average) and a decoder *for each* (ridge regression
-    from code to face). A code keeps pose, expression and gaze; a decoder adds the person. The
-    encoder looks at small gray pictures, the decoders draw in color: aligned faces
-    (n, size, size, 3) uint8, at least 8 of each person.
+    from code to face). A code keeps pose, expression and gaze; a decoder adds the person.
+
+    ``faces_a``, ``faces_b``: at least 8 aligned faces each, (n, size, size, 3) uint8. Channels
+    beyond the third (a mask) are drawn like the others and not looked at.
     """
     refuse_on_colab()
     people = [np.asarray(faces_a), np.asarray(faces_b)]
     if min(len(f) for f in people) < 8:
         raise ValueError("A swap is learned from at least 8 aligned faces of each person.")
-    seen = [_gray(f) for f in people]
+    seen = [_seen(f) for f in people]
     mean = np.stack([s.mean(0) for s in seen])
     centered = [s - m for s, m in zip(seen, mean, strict=True)]
     _, _, vt = np.linalg.svd(np.vstack(centered), full_matrices=False)
-    basis = vt[: min(components, len(vt))].T
+    basis = vt[:components].T
     decoder = []
-    for faces, small in zip(people, centered, strict=True):
-        codes = np.column_stack([small @ basis, np.ones(len(small), np.float32)])
+    for faces, looks in zip(people, centered, strict=True):
+        codes = np.column_stack([looks @ basis, np.ones(len(looks), np.float32)])
         penalty = ridge * (codes[:, :-1] ** 2).sum(0).mean() * np.eye(codes.shape[1])
         penalty[-1, -1] = 0  # the average face is not shrunk
         pixels = faces.reshape(len(faces), -1).astype(np.float32)
         decoder.append(np.linalg.solve(codes.T @ codes + penalty, codes.T @ pixels))
-    return Swap(people[0].shape[1], mean, basis, np.stack(decoder).astype(np.float32))
+    return Swap(people[0].shape[1:], mean, basis, np.stack(decoder).astype(np.float32))
 
 
 @composes
 def swap_faces(model: Swap, faces: np.ndarray, into: int = 1) -> np.ndarray:
-    """Faces (n, size, size, 3) of one person drawn by the decoder of the other.
+    """Faces (n, size, size, channels) of one person drawn by the decoder of the other.
 
     ``into=1`` turns faces of person a into b, ``into=0`` faces of b into a.
     """
-    codes = (_gray(np.asarray(faces)) - model.mean[1 - into]) @ model.basis
+    codes = (_seen(np.asarray(faces)) - model.mean[1 - into]) @ model.basis
     codes = np.column_stack([codes, np.ones(len(codes), np.float32)])
-    drawn = (codes @ model.decoder[into]).reshape(-1, model.size, model.size, 3)
-    return _bytes(drawn)
+    return _bytes(codes @ model.decoder[into]).reshape(-1, *model.shape)
 
 
-def _gray(faces: np.ndarray) -> np.ndarray:
-    """What the encoder sees: 32 x 32 gray, evenly lit, (n, 1024) float32."""
-    small = [cv2.resize(f, (32, 32), interpolation=cv2.INTER_AREA) for f in faces]
+def _seen(faces: np.ndarray) -> np.ndarray:
+    """What the encoder sees: 48 x 48 gray, evenly lit, most of all eyes and mouth; (n, 2304)."""
+    small = [cv2.resize(f[..., :3], (48, 48), interpolation=cv2.INTER_AREA) for f in faces]
     gray = np.stack([cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in small]).astype(np.float32)
-    gray -= np.stack([cv2.GaussianBlur(g, (0, 0), 6) for g in gray])
-    spread = gray.std((1, 2), keepdims=True)
-    return (gray / np.maximum(spread, 1)).reshape(len(gray), -1)
+    gray -= np.stack([cv2.GaussianBlur(g, (0, 0), 9) for g in gray])
+    ys, xs = np.mgrid[0:1:48j, 0:1:48j]
+    face = np.clip(4 - 4 * np.hypot((xs - 0.5) / 0.36, (ys - 0.54) / 0.45), 0, 1)
+    eyes = np.exp(-(((np.abs(xs - 0.5) - 0.15) / 0.09) ** 2) - ((ys - 0.36) / 0.06) ** 2)
+    mouth = np.exp(-(((xs - 0.5) / 0.14) ** 2) - ((ys - 0.67) / 0.09) ** 2)
+    gray *= face * (1 + eyes + mouth)
+    return (gray / np.maximum(gray.std((1, 2), keepdims=True), 1)).reshape(len(gray), -1)
 
 
 # Self-blended images ----------------------------------------------------------------------------
