@@ -100,7 +100,10 @@ def frames(path: str | Path, count: int = 10, every: int | None = None) -> Itera
         start_s = (container.start_time or 0) / av.time_base
         for index, frame in _decoded(container, stream, timeline, wanted):
             found += 1
-            time_s = frame.time - start_s if frame.time is not None else index / stream.average_rate
+            if frame.pts is None:
+                time_s = index / stream.average_rate
+            else:
+                time_s = frame.pts * stream.time_base - start_s
             yield Frame(index, float(time_s), _upright(frame))
     if not found:
         raise Unreadable("none of its frames can be decoded")
@@ -120,8 +123,8 @@ def sound(path: str | Path) -> tuple[np.ndarray, int] | None:
         for packet in _packets(container, stream):
             with contextlib.suppress(av.FFmpegError):
                 for frame in stream.decode(packet):
-                    if not parts and frame.time is not None:
-                        delay_s = max(frame.time - start_s, 0.0)
+                    if not parts and frame.pts is not None:
+                        delay_s = max(float(frame.pts * stream.time_base) - start_s, 0.0)
                     parts += [piece.to_ndarray()[0] for piece in mono.resample(frame)]
         parts += [piece.to_ndarray()[0] for piece in mono.resample(None)] if parts else []
         rate = stream.rate
@@ -220,7 +223,10 @@ def _decoded(
 def _upright(frame: av.VideoFrame) -> np.ndarray:
     """RGB pixels, turned and mirrored as the file asks (phones film sideways and say so)."""
     rgb = frame.to_ndarray(format="rgb24")
-    matrix = frame.side_data.get("DISPLAYMATRIX")
+    try:
+        matrix = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # PyAV 18 does not know all side data of a photograph
+        return np.ascontiguousarray(np.rot90(rgb, frame.rotation // 90))
     if matrix is None:
         return rgb
     # x' = a x + c y, y' = b x + d y, where each is -1, 0 or 1 times 65536.
