@@ -315,7 +315,7 @@ def _features(a: Actor, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     z += jowl * bump(ax, y, 4.3, -8.6, 1.1, 1.1)
     # Philtrum: two ridges and a groove.
     gate = smoothstep(-3.2, -3.9, y) * smoothstep(-5.3, -4.4, y)
-    z += gate * (0.07 * np.exp(-(((ax - 0.48) / 0.26) ** 2)) - 0.06 * np.exp(-((x / 0.3) ** 2)))
+    z += gate * (0.035 * np.exp(-(((ax - 0.48) / 0.26) ** 2)) - 0.05 * np.exp(-((x / 0.3) ** 2)))
     nose = _nose(a, x, y)
     return z, nose
 
@@ -449,13 +449,14 @@ def _mouth(p: np.ndarray, m: dict[str, float], a: Actor) -> tuple[np.ndarray, np
         red = np.where(part, inside_red * smoothstep(1.04, 0.94, np.abs(s)), red)
         target = np.where(
             t <= 1,
-            slit + sign * np.clip(t, 0, 1) * height,
+            slit - 0.04 * upper + sign * np.clip(t, 0, 1) * (height + 0.04 * upper),  # overlap
             slit + sign * (height + (reach - height) * (qs - border) / (reach - border)),
         )
         part = (qs > edge - 1e-6) & (qs < reach)
         part = part & np.ones_like(x, bool)
         z_lip = _lip_profile(np.clip(t, 0, 1), s, upper, full)
         fade = np.where(t <= 1, 1.0, np.exp(-(((t - 1) / 0.22) ** 2)))
+        z_lip = z_lip - 0.10 * (not upper) * np.clip(1 - t / 0.22, 0, 1) * inside**0.3
         z = np.where(part, z + corner * z_lip * fade, z)
         y = np.where(part, y + corner * (target - y), y)
         # Inside: roll back behind the edge.

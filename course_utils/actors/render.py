@@ -45,7 +45,9 @@ class View:
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """World points (..., 3) -> (..., 3): x, y in pixels (pixel centers at +0.5), depth in cm."""
-        p = (np.asarray(points) - self.position) @ self.axes.T
+        points = np.asarray(points)
+        kind = points.dtype if points.dtype == np.float32 else float
+        p = (points - self.position.astype(kind)) @ self.axes.T.astype(kind)
         depth = np.maximum(-p[..., 2], 1e-3)
         x = self.size[0] / 2 + self.focal * p[..., 0] / depth
         y = self.size[1] / 2 - self.focal * p[..., 1] / depth
@@ -56,6 +58,11 @@ class View:
         m[:3, :3] = self.axes
         m[:3, 3] = -self.axes @ self.position
         return m
+
+    @property
+    def position_distance(self) -> float:
+        """From the camera to the world's origin, cm."""
+        return float(np.linalg.norm(self.position))
 
     @property
     def fov(self) -> float:
@@ -71,11 +78,11 @@ class Pose:
 
     def apply(self, points: np.ndarray) -> np.ndarray:
         """Head frame -> world, for points (..., 3) fixed to the skull."""
-        return points @ self.rotation.T + self.shift
+        return points @ self.rotation.T.astype(points.dtype) + self.shift.astype(points.dtype)
 
     def turn(self, vectors: np.ndarray) -> np.ndarray:
         """Directions of the head frame in the world."""
-        return vectors @ self.rotation.T
+        return vectors @ self.rotation.T.astype(vectors.dtype)
 
     def local(self, world: np.ndarray) -> np.ndarray:
         """World -> head frame, for points fixed to the skull."""
@@ -196,10 +203,10 @@ class ShadowMap:
         )  # fmt: skip
 
     def lookup(self, world: np.ndarray) -> np.ndarray:
-        p = self.view.project(world).astype(np.float32)
+        p = self.view.project(np.asarray(world, np.float32))
         lit = np.zeros(len(world), np.float32)
         radius = 1.2 + 6.0 * self.softness
-        taps = 10
+        taps = 8
         k = np.arange(taps)
         r = radius * np.sqrt((k + 0.5) / taps)
         for dx, dy, rr in zip(r * np.cos(2.4 * k), r * np.sin(2.4 * k), r, strict=True):
@@ -328,18 +335,46 @@ def occlusion(depth: np.ndarray, scale: float) -> np.ndarray:
     return cv2.resize(ao, depth.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
+def _samples(f: Frame) -> tuple[np.ndarray, ...]:
+    """Where to shade: once a pixel inside smooth surfaces, once a sample elsewhere.
+
+    Gives ``coarse``, a mask (H/2, W/2) of pixels whose four samples see one smooth surface, and for
+    all points to shade (those pixels first, then single samples) x and y in samples, depth, part,
+    coordinates; last the flat indices of the single samples.
+    """
+    h, w = f.depth.shape
+    quad = f.part.reshape(h // 2, 2, w // 2, 2).swapaxes(1, 2).reshape(h // 2, w // 2, 4)
+    deep = f.depth.reshape(h // 2, 2, w // 2, 2).swapaxes(1, 2).reshape(h // 2, w // 2, 4)
+    first = quad[..., 0]
+    same = (quad[..., 1] == first) & (quad[..., 2] == first) & (quad[..., 3] == first)
+    step = 0.008 * f.view.position_distance
+    flat = np.abs(deep - deep[..., :1]).max(-1) < max(0.25, step * 600 / f.view.focal)
+    fine_parts = np.array([m.name in ("eye", "mouth") for m in f.meshes] + [False])
+    coarse = same & flat & (first >= 0) & ~fine_parts[first]
+    single = (f.part >= 0) & ~np.repeat(np.repeat(coarse, 2, 0), 2, 1)
+    index = np.flatnonzero(single.ravel())
+    cy, cx = np.nonzero(coarse)
+    half = (w // 2, h // 2)
+    depth = np.concatenate([cv2.resize(f.depth, half, interpolation=cv2.INTER_AREA)[coarse],
+                            f.depth.ravel()[index]])  # fmt: skip
+    coords = np.concatenate([cv2.resize(f.coords, half, interpolation=cv2.INTER_AREA)[coarse],
+                             f.coords.reshape(-1, 2)[index]])  # fmt: skip
+    part = np.concatenate([first[coarse], f.part.ravel()[index]])
+    x = np.concatenate([2 * cx + 1.0, index % w + 0.5]).astype(np.float32)
+    y = np.concatenate([2 * cy + 1.0, index // w + 0.5]).astype(np.float32)
+    return coarse, x, y, depth, part, coords, index
+
+
 def shade(f: Frame) -> None:
     """Steps 3 and 4: what each pixel shows, and the light on it."""
     h, w = f.depth.shape
     f.radiance = np.zeros((h, w, 3), np.float32)
     f.normal = np.zeros((h, w, 3), np.float32)
-    index = np.flatnonzero(f.part.ravel() >= 0)
-    if not len(index):
+    coarse, x, y, depth, part, coords, index = _samples(f)
+    n = len(x)
+    if not n:
         return
-    world = _unproject(f, index)
-    part = f.part.ravel()[index]
-    coords = f.coords.reshape(-1, 2)[index]
-    n = len(index)
+    world = _unproject(f, x, y, depth)
     albedo, normal, smooth = (np.zeros((n, 3), np.float32) for _ in range(3))
     gloss, rough, scatter, cavity, wet = (np.zeros(n, np.float32) for _ in range(5))
     for k, mesh in enumerate(f.meshes):
@@ -351,79 +386,78 @@ def shade(f: Frame) -> None:
         smooth[own] = look.normal if look.smooth is None else look.smooth
         gloss[own], rough[own] = look.gloss, look.rough
         scatter[own], cavity[own], wet[own] = look.scatter, look.cavity, look.wet
-    eye = (f.view.position - world).astype(np.float32)
-    eye /= np.linalg.norm(eye, axis=1, keepdims=True)
-    scale = f.view.focal / float(np.linalg.norm(f.view.position))
-    ao = occlusion(f.depth, scale).ravel()[index] * cavity
+    eye = _unit(f.view.position.astype(np.float32) - world)
+    ao = occlusion(f.depth, f.view.focal / f.view.position_distance)
+    at = (np.minimum(y, h - 1).astype(np.intp), np.minimum(x, w - 1).astype(np.intp))
     shadow = f.shadow.lookup(world)
-    f.radiance.reshape(-1, 3)[index] = illuminate(
-        f.scene, albedo, normal, smooth, gloss, rough, scatter, ao, shadow, eye, wet
+    light = illuminate(
+        f.scene, albedo, normal, smooth, gloss, rough, scatter, ao[at] * cavity, shadow, eye, wet
     )
-    f.normal.reshape(-1, 3)[index] = normal
+    many = n - len(index)
+    for buffer, values in ((f.radiance, light), (f.normal, normal)):
+        small = np.zeros((h // 2, w // 2, 3), np.float32)
+        small[coarse] = values[:many]
+        buffer[:] = cv2.resize(small, (w, h), interpolation=cv2.INTER_NEAREST)
+        buffer.reshape(-1, 3)[index] = values[many:]
 
 
-def illuminate(scene, albedo, normal, smooth, gloss, rough, scatter, ao, shadow, eye, wet) -> np.ndarray:
+def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.einsum("ij,ij->i", a, b)
+
+
+def illuminate(
+    scene, albedo, normal, smooth, gloss, rough, scatter, ao, shadow, eye, wet
+) -> np.ndarray:
     """Light (N, 3) that surfaces send to the camera.
 
     Skin scatters: red light travels farthest under it, so red uses the smoothest normals, wraps
     farthest round the terminator and bleeds into shadows.
     """
-    n = len(albedo)
-    sc = scatter[:, None].astype(np.float32)
-    wrap = np.array([0.40, 0.16, 0.10], np.float32)
-    mix = np.array([0.75, 0.40, 0.22], np.float32)  # how smooth the normal is, for each color
-    # Light bounces inside a hollow: bright skin shadows itself less, and redder.
-    bounce = np.array([0.55, 0.25, 0.20], np.float32) * sc * albedo ** 0.5
-    ao3 = ao[:, None] ** (1 - bounce)
-    diffuse = scene.ambient(normal).astype(np.float32) * ao3
-    facing_eye = np.clip((normal * eye).sum(1), 0.02, 1)
-    spec = np.zeros((n, 3), np.float32)
+    wrap, mix, bleed = (0.40, 0.16, 0.10), (0.75, 0.40, 0.22), (0.45, 0.12, 0.0)
+    bounce = (0.55, 0.25, 0.20)  # light bounces in hollows: bright skin shades itself less, redder
+    ambient = scene.ambient(normal).astype(np.float32)
+    facing = np.clip(_dot(normal, eye), 0.02, 1)
     f0 = np.float32(0.032)
+    log_ao = np.log(np.clip(ao, 1e-3, 1))
+    log_shadow = np.log(np.clip(shadow, 1e-3, 1))
+    open_ = [np.exp(log_ao * (1 - bounce[c] * scatter * np.sqrt(albedo[:, c]))) for c in range(3)]
+    diffuse = [ambient[:, c] * open_[c] for c in range(3)]
+    mirror = 2 * facing[:, None] * normal - eye
+    grazing = f0 + (np.maximum(1 - rough, f0) - f0) * (1 - facing) ** 5
+    spec = (gloss * grazing * ao)[:, None] * scene.ambient(mirror).astype(np.float32)
     for k, lamp in enumerate(scene.lights):
         direction = np.asarray(lamp.direction, np.float32)
         color = np.asarray(lamp.color, np.float32)
-        rough_dot, smooth_dot = normal @ direction, smooth @ direction
-        dots = rough_dot[:, None] + sc * mix * (smooth_dot - rough_dot)[:, None]
-        soft = np.float32(0.12 * lamp.softness)
-        w3 = wrap * sc + soft
-        lit = np.clip((dots + w3) / (1 + w3), 0, 1) ** (1 + 0.5 * w3)
-        if k == 0:
-            s = shadow[:, None]
-            s3 = s ** (1 - np.array([0.45, 0.12, 0.0], np.float32) * sc)
-            lit = lit * s3
-            visible = shadow * np.clip(1.7 * ao, 0, 1)
-        else:
-            visible = ao
-        diffuse += lit * color * (0.55 + 0.45 * ao3)
+        sharp, round_ = normal @ direction, smooth @ direction
+        for c in range(3):
+            w = wrap[c] * scatter + np.float32(0.12 * lamp.softness)
+            lit = np.clip((sharp + scatter * mix[c] * (round_ - sharp) + w) / (1 + w), 0, 1)
+            if k == 0:
+                lit = lit * np.exp(log_shadow * (1 - bleed[c] * scatter))
+            diffuse[c] += lit * color[c] * (0.5 + 0.5 * open_[c])
+        visible = shadow * np.clip(1.7 * ao, 0, 1) if k == 0 else ao
         visible = np.maximum(visible, wet)
-        half = eye + direction
-        half /= np.sqrt(np.maximum((half * half).sum(1, keepdims=True), 1e-9))
-        nh = np.clip((normal * half).sum(1), 0, 1)
-        nl = np.clip(rough_dot, 0, 1)
-        fresnel = f0 + (1 - f0) * (1 - np.clip((eye * half).sum(1), 0, 1)) ** 5
-        wide = rough + 0.25 * lamp.softness * (1 - rough)
-        total = np.zeros(n, np.float32)
+        near = np.flatnonzero((sharp > 0) & (gloss > 0))
+        half = _unit(eye[near] + direction)
+        nh, nl, ve, r0 = _dot(half, normal[near]), sharp[near], facing[near], rough[near]
+        fresnel = f0 + (1 - f0) * (1 - np.clip(_dot(eye[near], half), 0, 1)) ** 5
+        wide = r0 + np.float32(0.25 * lamp.softness) * (1 - r0)
+        total = np.zeros(len(near), np.float32)
         for r, share in ((wide, 0.65), (0.55 * wide, 0.35)):
             a2 = np.maximum(r * r, 0.003) ** 2
-            d = a2 / (np.pi * (nh * nh * (a2 - 1) + 1) ** 2)
-            vis = 0.25 / (0.25 + 0.75 * np.maximum(nl, 0.05) * facing_eye + 0.2 * r)
-            total += share * d * vis
-        spec += (gloss * fresnel * total * nl * visible * np.pi)[:, None] * color
-    mirror = 2 * facing_eye[:, None] * normal - eye
-    grazing = f0 + (np.maximum(1 - rough, f0) - f0) * (1 - facing_eye) ** 5
-    spec += (gloss * grazing * ao)[:, None] * scene.ambient(mirror).astype(np.float32)
-    return (albedo * diffuse + spec).astype(np.float32)
+            d = a2 / (nh * nh * (a2 - 1) + 1) ** 2
+            total += share * d * 0.25 / (0.25 + 0.75 * np.maximum(nl, 0.05) * ve + 0.2 * r)
+        spec[near] += (gloss[near] * fresnel * total * nl * visible[near])[:, None] * color
+    return albedo * np.stack(diffuse, -1).astype(np.float32) + spec
 
 
-def _unproject(f: Frame, index: np.ndarray) -> np.ndarray:
-    """World points (N, 3) of flat pixel indices."""
+def _unproject(f: Frame, x: np.ndarray, y: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """World points (N, 3) seen at x, y (in samples) at these depths."""
     h, w = f.depth.shape
-    y, x = np.divmod(index, w)
-    d = f.depth.ravel()[index]
-    px = (x + 0.5 - w / 2) * d / f.view.focal
-    py = -(y + 0.5 - h / 2) * d / f.view.focal
-    camera = np.stack([px, py, -d], -1)
-    return (camera @ f.view.axes + f.view.position).astype(np.float32)
+    px = (x - w / 2) * depth / np.float32(f.view.focal)
+    py = (h / 2 - y) * depth / np.float32(f.view.focal)
+    camera = np.stack([px, py, -depth], -1).astype(np.float32)
+    return camera @ f.view.axes.astype(np.float32) + f.view.position.astype(np.float32)
 
 
 def finish(f: Frame, size: tuple[int, int]) -> Rendered:
@@ -586,6 +620,11 @@ def _ear(actor: Actor, side: int) -> np.ndarray:
     return parts.ear(hd.build(actor), side)
 
 
+@lru_cache(maxsize=16)
+def _ear_normals(actor: Actor, side: int) -> np.ndarray:
+    return (_grid_normal(_ear(actor, side)) * -side).astype(np.float32)
+
+
 def _ear_coords(grid: np.ndarray) -> np.ndarray:
     c, r = np.meshgrid(np.arange(grid.shape[1]), np.arange(grid.shape[0]))
     return np.stack([c, r], -1).reshape(-1, 2)
@@ -598,7 +637,7 @@ def _grid_normal(p: np.ndarray) -> np.ndarray:
 
 
 def _unit(v: np.ndarray) -> np.ndarray:
-    return v / np.sqrt(np.maximum((v * v).sum(-1, keepdims=True), 1e-12))
+    return v / np.sqrt(np.maximum(np.einsum("...j,...j->...", v, v), 1e-12))[..., None]
 
 
 def _shade_head(f: Frame, uv: np.ndarray, world: np.ndarray) -> Look:
@@ -607,7 +646,7 @@ def _shade_head(f: Frame, uv: np.ndarray, world: np.ndarray) -> Look:
     relief = f.pose.turn(s.sample("relief", uv)).astype(np.float32)
     extra, albedo = s.sample("extra", uv), s.sample("albedo", uv)
     # Seen from behind, it is the inside of the mouth.
-    inside = ((f.view.position - world) * smooth).sum(1) < -0.2 * FAR / 10
+    inside = _dot(f.view.position - world, smooth) < -0.2 * f.view.position_distance
     albedo[inside] = (0.10, 0.025, 0.02)
     extra[inside] = (0.0, 0.6, 0.10)
     return Look(albedo, _unit(smooth + relief), smooth, extra[:, 0], extra[:, 1], 1.0, extra[:, 2])
@@ -616,8 +655,7 @@ def _shade_head(f: Frame, uv: np.ndarray, world: np.ndarray) -> Look:
 def _ear_shader(side: int):
     def shader(f: Frame, coords: np.ndarray, world: np.ndarray) -> Look:
         grid = _ear(f.actor, side)
-        n = _grid_normal(grid) * -side
-        normal = _unit(f.pose.turn(hd.sample(n, coords)))
+        normal = _unit(f.pose.turn(hd.sample(_ear_normals(f.actor, side), coords)))
         flip = ((f.view.position - world) * normal).sum(1) < 0
         normal[flip] *= -1
         normal = normal.astype(np.float32)
@@ -669,7 +707,8 @@ def _shade_teeth(f: Frame, coords: np.ndarray, world: np.ndarray) -> Look:
     n = np.stack([np.sin(angle + bulge), -0.15 + 0.25 * (0.5 - v), np.cos(angle + bulge)], -1)
     normal = f.pose.turn(_unit(n)).astype(np.float32)
     depth = np.exp(-0.32 * np.maximum(np.abs(number) - 1.5, 0))
-    return Look(albedo, normal, None, 1.6, 0.25, 0.5, 0.80 * depth)
+    open_ = 0.25 + 0.55 * min(1.0, 2.0 * value(f.row, "jaw") + 0.6 * max(value(f.row, "smile"), 0))
+    return Look(albedo, normal, None, 1.2 * open_, 0.25, 0.5, open_ * depth)
 
 
 @lru_cache(maxsize=8)
