@@ -13,7 +13,7 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m course_utils", description="The deepfake detection course's commands."
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_add_check, _add_fetch, _add_extract):
+    for add in (_add_check, _add_fetch, _add_extract, _add_train):
         add(commands)
     options = parser.parse_args(arguments)
     try:
@@ -73,6 +73,14 @@ def _fetch(_: argparse.Namespace) -> int:
         except RuntimeError as error:
             failed += 1
             print(f"fail  {error}", flush=True)
+    from course_utils import models
+
+    for name in models.IMAGENET:
+        try:
+            print(f"ok    {models.imagenet_file(name)}", flush=True)
+        except (RuntimeError, ValueError) as error:
+            failed += 1
+            print(f"fail  {error}", flush=True)
     return 1 if failed else 0
 
 
@@ -105,6 +113,106 @@ def _extract(options: argparse.Namespace) -> int:
         f"{len(clips)} clips, {frames} frames, {len(crops)} crops, "
         f"{blank} frames without a face, {len(unused)} clips skipped, {seconds:.1f} s"
     )
+    return 0
+
+
+# ------------------------------------------------------------------------------------ train
+
+
+def _add_train(commands) -> None:
+    does = "train a detector on crops; again, to resume"
+    parser = _add(
+        commands, _train, does, "train work/faces work/run1 --model meso4 --image-size 128"
+    )
+    _training_options(parser)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--patience", type=int, help="stop after so many epochs without a gain")
+
+    does = "score every crop by models that did not train on its group, for several seeds"
+    example = "cross_validate work/faces work/cv --seeds 10 --image-size 128"
+    parser = _add(commands, _cross_validate, does, example)
+    _training_options(parser)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--folds", type=int, default=5)
+
+    does = "train the course's own backbone on another task than REAL or FAKE"
+    example = "backbone work/faces data/mini_dfdc --targets skin_tone light"
+    parser = _add(commands, _backbone, does, example)
+    parser.add_argument("crops", metavar="CROPS_FOLDER", help="what `extract` wrote")
+    parser.add_argument("clips", metavar="FOLDER", help="its clips, whose metadata has the targets")
+    parser.add_argument("--targets", nargs="+", required=True, help="columns: words or numbers")
+    parser.add_argument("--epochs", type=int, default=40)
+
+
+def _training_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("crops", metavar="CROPS_FOLDER", help="what `extract` wrote")
+    parser.add_argument("out", metavar="RUN_FOLDER", help="gets scores.csv, run.json and the rest")
+    parser.add_argument("--model", default="meso4")
+    parser.add_argument("--weights", default="random", help="random, imagenet, published or a file")
+    parser.add_argument("--split", choices=["grouped", "random"], default="grouped")
+    parser.add_argument("--image-size", type=int, help="pixels a side (the model's own)")
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--batch", type=int, default=32)
+
+
+def _train(options: argparse.Namespace) -> int:
+    from course_utils import training
+
+    history = training.train(
+        options.crops,
+        options.out,
+        options.model,
+        options.weights,
+        options.split,
+        options.image_size,
+        options.epochs,
+        options.batch,
+        options.seed,
+        options.patience,
+        training.command_line(),
+    )
+    best = history.iloc[history["val_loss"].argmin()]
+    print(
+        f"Best of {len(history)} epochs: {best['epoch']:.0f}, validation loss "
+        f"{best['val_loss']:.3f} (chance .693), AUC over crops {best['val_auc']:.2f}."
+    )
+    return 0
+
+
+def _cross_validate(options: argparse.Namespace) -> int:
+    from course_utils import training
+
+    scores = training.run_cross_validation(
+        options.crops,
+        options.out,
+        options.model,
+        options.weights,
+        options.split,
+        options.image_size,
+        options.epochs,
+        options.batch,
+        options.seeds,
+        options.folds,
+        command=training.command_line(),
+    )
+    print(f"{len(scores)} scores of {scores['crop'].nunique()} crops in {options.out}/scores.csv.")
+    return 0
+
+
+def _backbone(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from course_utils import datasets, settings, training
+
+    crops = training.split_crops(training.read_table(Path(options.crops)))
+    known = datasets.details(options.clips)
+    crops = crops.merge(known[["clip", *(set(known) - set(crops))]], on="clip", how="left")
+    out = settings.MODELS / "course_backbone.weights.h5"
+    command = training.command_line()
+    told = training.train_backbone(
+        crops, options.crops, options.targets, out, options.epochs, command=command
+    )
+    print(told.to_string(index=False))
     return 0
 
 

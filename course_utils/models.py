@@ -400,7 +400,7 @@ def _starting_file(model: str, weights: str | Path) -> Path | None:
     if weights == "random":
         return None
     if weights == "imagenet" and model in IMAGENET:
-        return _or_warn(functools.partial(_imagenet, model), model, "ImageNet")
+        return _or_warn(functools.partial(imagenet_file, model), model, "ImageNet")
     if (model, str(weights)) in PUBLISHED:
         return _or_warn(
             functools.partial(settings.weights, PUBLISHED[model, str(weights)]),
@@ -433,10 +433,11 @@ def _or_warn(find: Callable[[], Path], model: str, name: str, here: bool = False
         return None
 
 
-def _imagenet(model: str) -> Path:
+def imagenet_file(model: str) -> Path:
     """Path of the ImageNet weights: from the course's cache, else Keras' cache, else downloaded.
 
-    Keras is handed the path: its own look-up deletes a file that it does not know.
+    Keras is handed the path: its own look-up deletes a file that it does not know. Raises a
+    ValueError when the file there is another, a RuntimeError when there is none to be had.
     """
     url, digest = IMAGENET[model]
     name = url.rpartition("/")[2]

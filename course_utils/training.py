@@ -32,6 +32,7 @@ from course_utils import datasets, models, settings
 
 KEYS = ["crop", "clip", "frame", "time_s", "person", "label", "group", "method", "split"]
 IN_MEMORY = 4 * 2**30  # bytes of decoded crops above which they are read anew in each epoch
+START_RATE = {"meso4": 1e-3, "meso_inception4": 1e-3, "course_backbone": 1e-3}  # others: 1e-4
 LAST_BLOCK = {  # where the second phase begins
     "vgg16": "block5_conv1",
     "inception_resnet_v2": "mixed_7a",
@@ -78,7 +79,7 @@ def check(crops: pd.DataFrame, folder: str | Path, leaky: bool = False) -> None:
         if divided.any():
             group = crops.loc[divided, "group"].iloc[0]
             raise ValueError(
-                f"{_rows(crops, divided & (crops['group'] == group))}: group {group!r} lies in two "
+                f"{_rows(crops, divided & (crops['group'] == group))}: group {group} lies in two "
                 f"splits, as do {(splits > 1).sum()} in all: split by group (datasets.split)."
             )
 
@@ -332,10 +333,10 @@ class _Recorder(keras.callbacks.Callback):
         if self.rate:
             self.model.optimizer.learning_rate = self.rate(epoch)
         # Keras saves no state of dropout's generators: each epoch sets them from seed and epoch.
-        for index, layer in enumerate(self.model.layers):
-            if generator := getattr(layer, "seed_generator", None):
-                key = np.random.SeedSequence((self.seed, epoch, index)).generate_state(2)
-                generator.state.assign(key)
+        random = [layer for layer in self.model.layers if getattr(layer, "seed_generator", None)]
+        for index, layer in enumerate(random):
+            key = np.random.SeedSequence((self.seed, epoch, index)).generate_state(2)
+            layer.seed_generator.state.assign(key)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         images, labels, weights = self.validation
@@ -674,7 +675,8 @@ def _folds(crops: pd.DataFrame, folds: int, how: str, seed: int) -> np.ndarray:
         raise ValueError(f"{crops['group'].nunique()} groups cannot be divided into {folds} folds.")
     place = np.empty(len(crops), int)
     splitter = splitters[how](folds, shuffle=True, random_state=seed)
-    for fold, (_, held_out) in enumerate(splitter.split(crops, crops["label"], crops["group"])):
+    groups = crops["group"] if how == "grouped" else None
+    for fold, (_, held_out) in enumerate(splitter.split(crops, crops["label"], groups)):
         place[held_out] = fold
     return place
 
@@ -844,15 +846,10 @@ def train(
     (every validation and test crop). Returns the history.
     """
     folder, run = Path(crops_folder), Path(run_folder)
-    if not (folder / "crops.csv").is_file():
-        raise FileNotFoundError(f"There is no crops.csv in {folder}: run `extract` first.")
-    if model not in models.MODELS:
-        raise ValueError(f"There is no model {model!r}; there are {', '.join(models.MODELS)}.")
     began = time.time()
-    crops = split_crops(pd.read_csv(folder / "crops.csv"), split, seed)
+    crops = split_crops(read_table(folder), split, seed)
     prepare(seed)
-    size = {"image_size": image_size} if image_size else {}
-    network = models.MODELS[model](weights, **size)
+    network = build(model, weights, image_size)
     image_size = models.image_size(network)
     asked = {
         **{"model": model, "weights": str(weights), "weights_name": models.weights_name(network)},
@@ -873,8 +870,7 @@ def train(
         compiled(network, optimizer=keras.optimizers.SGD(0.01, momentum=0.9, nesterov=True))
         history = fit(network, faces, epochs, batch, augmented=False, balanced=False, **options)
     else:
-        rate = 1e-3 if model in ("meso4", "meso_inception4", "course_backbone") else 1e-4
-        compiled(network, rate)
+        rate = float(compiled(network, START_RATE.get(model, 1e-4)).optimizer.learning_rate)
         history = fit(network, faces, epochs, batch, rate=cosine(rate, epochs), **options)
     if model != "shallow_vgg16":
         restore_prior(network, float(faces.train_labels.mean()))
@@ -882,29 +878,93 @@ def train(
     network.save(run / "model.keras")
     _write_csv(score(network, held_out, folder, batch), run / "scores.csv")
     _write_csv(history, run / "history.csv")
-    _write_json(
-        run / "run.json",
-        asked
-        | describe(network, crops, history, command, time.time() - began)
-        | {"finished": True},
-    )
-    for file in (run / "checkpoints").iterdir():
-        file.unlink()
-    (run / "checkpoints").rmdir()
+    about = describe(network, crops, command, time.time() - began)
+    about["best_epoch"] = int(history["epoch"].iloc[history["val_loss"].argmin()])
+    _write_json(run / "run.json", asked | about | {"finished": True})
+    _remove(run / "checkpoints")
     return history
 
 
-def describe(
-    network: keras.Model, crops: pd.DataFrame, history: pd.DataFrame, command: str, seconds: float
-) -> dict:
-    """What made a run, and what to hold its numbers against."""
+def run_cross_validation(
+    crops_folder: str | Path,
+    run_folder: str | Path,
+    model: str = "meso4",
+    weights: str = "random",
+    split: str = "grouped",
+    image_size: int | None = None,
+    epochs: int = 25,
+    batch: int = 32,
+    seeds: int = 10,
+    folds: int = 5,
+    jobs: int | None = None,
+    command: str = "",
+) -> pd.DataFrame:
+    """`cross_validate` the crops of a folder, all layers trained; the same call resumes.
+
+    Leaves `run_folder/scores.csv`, every crop once for each seed, and `run.json`. Returns scores.
+    """
+    folder, run = Path(crops_folder), Path(run_folder)
+    began = time.time()
+    crops = read_table(folder)
+    network = build(model, weights, image_size)
+    image_size = models.image_size(network)
+    asked = {
+        **{"model": model, "weights": str(weights), "weights_name": models.weights_name(network)},
+        **{"split": split, "image_size": image_size, "epochs": epochs, "batch": batch},
+        **{"seeds": seeds, "folds": folds},
+    }
+    run.mkdir(parents=True, exist_ok=True)
+    if _same_run(run, asked).get("finished"):
+        return pd.read_csv(run / "scores.csv")
+    _write_json(run / "run.json", asked)
+    scores = cross_validate(
+        crops,
+        folder,
+        functools.partial(_compiled, model, weights, image_size),
+        folds,
+        range(seeds),
+        epochs,
+        batch,
+        split,
+        out=run / "checkpoints",
+        jobs=jobs,
+    )
+    _write_csv(scores, run / "scores.csv")
+    seconds = time.time() - began
+    about = describe(network, crops.assign(split="validation"), command, seconds)
+    _write_json(run / "run.json", asked | about | {"finished": True})
+    _remove(run / "checkpoints")
+    return scores
+
+
+def _compiled(model: str, weights: str, image_size: int) -> keras.Model:
+    return compiled(build(model, weights, image_size), START_RATE.get(model, 1e-4))
+
+
+def read_table(folder: Path) -> pd.DataFrame:
+    """The crops table of a folder that `extract` made."""
+    if not (folder / "crops.csv").is_file():
+        raise FileNotFoundError(f"There is no crops.csv in {folder}: run `extract` first.")
+    return pd.read_csv(folder / "crops.csv")
+
+
+def build(model: str, weights: str, image_size: int | None = None) -> keras.Model:
+    """A model by its name, at its own image size or another."""
+    if model not in models.MODELS:
+        raise ValueError(f"There is no model {model!r}; there are {', '.join(models.MODELS)}.")
+    size = {"image_size": image_size} if image_size else {}
+    return models.MODELS[model](weights, **size)
+
+
+def describe(network: keras.Model, crops: pd.DataFrame, command: str, seconds: float) -> dict:
+    """What made a run, and what constant answers would score on its validation crops."""
     import sklearn
     import tensorflow as tf
 
-    share = float(label_numbers(crops[crops["split"] == "train"]).mean())
     held_out = label_numbers(crops[crops["split"] == "validation"])
-    constant = np.clip(share, 1e-7, 1 - 1e-7)
-    losses = -np.where(held_out == 1, np.log(constant), np.log(1 - constant))
+    learned = label_numbers(crops[crops["split"] == "train"])
+    share = float((learned if len(learned) else held_out).mean())
+    losses = -np.log(np.where(held_out == 1, share, 1 - share))
     name = network.name.partition("-")[0]
     native = {"meso4": 256, "meso_inception4": 256, "shallow_vgg16": 224, "vgg16": 224}
     native |= {"inception_resnet_v2": 299, "xception": 299, "efficientnet_b4": 380}
@@ -925,10 +985,9 @@ def describe(
         },
         "reductions": reductions,
         "crops": {key: int(count) for key, count in crops["split"].value_counts().items()},
-        "share_of_fake_in_training": share,
+        "share_of_fake": share,
         "majority_class_accuracy": float(max(held_out.mean(), 1 - held_out.mean())),
         "base_rate_log_loss": float(losses.mean()),
-        "best_epoch": int(history["epoch"].iloc[history["val_loss"].argmin()]),
         "seconds": round(seconds, 1),
     }
 
@@ -945,6 +1004,12 @@ def _same_run(run: Path, asked: dict) -> dict:
             f"{run} holds a run with other settings ({', '.join(differing)}): take another folder."
         )
     return about
+
+
+def _remove(checkpoints: Path) -> None:
+    for file in checkpoints.iterdir():
+        file.unlink()
+    checkpoints.rmdir()
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> None:
