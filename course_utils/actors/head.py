@@ -315,7 +315,7 @@ def _features(a: Actor, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     z += jowl * bump(ax, y, 4.3, -8.6, 1.1, 1.1)
     # Philtrum: two ridges and a groove.
     gate = smoothstep(-3.2, -3.9, y) * smoothstep(-5.3, -4.4, y)
-    z += gate * (0.035 * np.exp(-(((ax - 0.48) / 0.26) ** 2)) - 0.05 * np.exp(-((x / 0.3) ** 2)))
+    z += gate * (0.02 * np.exp(-(((ax - 0.48) / 0.26) ** 2)) - 0.04 * np.exp(-((x / 0.3) ** 2)))
     nose = _nose(a, x, y)
     return z, nose
 

@@ -47,7 +47,7 @@ def socket_back(h: Head, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     x = side * (h.lids["x"] + u * 1.5)
     y = hd.EYE_Y + 0.5 * v + h.lids["tilt"] * u * 1.4
     cols = np.interp(x, h.flat[hd.EYE_ROW, :, 0][60:-60], np.arange(60, hd.COLUMNS - 60))
-    z = np.interp(cols, np.arange(hd.COLUMNS), h.socket[hd.EYE_ROW]) - 0.30 - 0.25 * (1 - v**2)
+    z = np.interp(cols, np.arange(hd.COLUMNS), h.socket[hd.EYE_ROW]) - 0.48 - 0.25 * (1 - v**2)
     p = np.stack([x, y, z + 0 * y], -1)
     return p.reshape(-1, 3), grid_triangles(7, 13), np.stack([u * side, v], -1).reshape(-1, 2)
 

@@ -647,6 +647,8 @@ def _shade_head(f: Frame, uv: np.ndarray, world: np.ndarray) -> Look:
     extra, albedo = s.sample("extra", uv), s.sample("albedo", uv)
     # Seen from behind, it is the inside of the mouth.
     inside = _dot(f.view.position - world, smooth) < -0.2 * f.view.position_distance
+    folds = (np.abs(uv[:, 1] - hd.EYE_ROW) < 10) | (np.abs(uv[:, 1] - hd.MOUTH_ROW) < 12)
+    inside &= ~(folds & (np.abs(uv[:, 0] - hd.COLUMNS / 2) < hd.COLUMNS / 3))
     albedo[inside] = (0.10, 0.025, 0.02)
     extra[inside] = (0.0, 0.6, 0.10)
     return Look(albedo, _unit(smooth + relief), smooth, extra[:, 0], extra[:, 1], 1.0, extra[:, 2])
@@ -746,7 +748,7 @@ def _eye_shader(side: int, turn: np.ndarray):
         vein = np.exp(-((vein / 0.07) ** 2)) * out
         white = np.array([0.52, 0.48, 0.44]) * (1 - 0.06 * (a.tone - 1) * np.array([0.8, 0.9, 1.05]))
         color = white * np.exp(-(0.30 * out**1.5 + 0.18 * vein)[:, None] * np.array([0.35, 1.0, 1.0]))
-        corner = hd.smoothstep(-0.75, -1.12, s)[:, None]
+        corner = hd.smoothstep(-0.68, -1.05, s)[:, None]
         color = color + corner * (np.array([0.50, 0.22, 0.20]) * (0.5 + np.mean(a.skin)) - color)
         r = np.clip((polar - pupil_r) / (iris_r - pupil_r), 0, 1)
         table = _iris(a)

@@ -182,10 +182,10 @@ def _paint(h: Head) -> Skin:
     cavity = cavity * (1 - 0.95 * np.clip(nostril * 1.6, 0, 1))
     slit = _up(np.exp(-((np.abs(np.where(q < 9, q + hd.EYE_Y - hd.MOUTH_Y, 9))) / 0.26) ** 2)
                * (np.abs(h.flat[..., 0]) < h.mouth["half"] * 1.04) * (np.abs(hd.AZIMUTH) < 1.2)[None, :])
-    cavity = cavity * (1 - 0.55 * slit)
+    cavity = cavity * (1 - 0.65 * slit) * (1 - 0.5 * inner)
     tzone = bump(x, y, 0, -1.5, 1.3, 3.5) + bump(x, y, 0, 5, 3.5, 1.6) + 0.6 * bump(x, y, 0, -9.6, 1.5, 1)
     gloss = 0.55 + 0.55 * a.oil * np.clip(tzone + 0.35 * cheeks, 0, 1) + 0.15 * mid
-    gloss = gloss * (1 + 0.7 * lips) * (1 - 0.5 * roots)
+    gloss = gloss * (1 + 0.5 * lips) * (1 - 0.5 * roots) * (1 - 0.85 * slit) * 0.85
     rough = 0.46 - 0.10 * a.oil * np.clip(tzone, 0, 1) - 0.12 * lips + 0.04 * mid
     extra = np.stack([gloss, rough, cavity], -1)
     return Skin(color.astype(np.float32), relief.astype(np.float32), extra.astype(np.float32))
