@@ -21,7 +21,7 @@ from . import head as hd
 from .head import Head, smoothstep, value
 from .identity import Actor
 
-LAYERS = 4
+LAYERS = 3
 CENTER = np.array([0.0, 1.0, -0.3])
 GRAY = np.array([0.36, 0.35, 0.34], np.float32)
 CREASE = 128  # rows of a card's texture
@@ -50,25 +50,25 @@ class Style:
 
 STYLES = {
     "buzz": Style(0.45, 0.35, 0.4, "whorl", cards=0),
-    "short": Style(4.2, 2.0, 2.2, "whorl", 0.75, 0.8, 0.15, width=0.55, cards=300, points=6),
-    "receding": Style(3.0, 1.9, 2.0, "back", 0.4, 0.4, 0.2, width=0.5, cards=260, points=6),
-    "side_part": Style(7.0, 2.4, 2.4, "part", 0.85, 1.2, 0.2, width=0.6, cards=270, points=8),
-    "quiff": Style(5.6, 1.7, 1.9, "quiff", 1.3, 1.2, 0.05, width=0.6, cards=270, points=8),
-    "fringe": Style(9.0, 4.0, 3.5, "whorl", 0.5, 1.2, 0.25, fringe=4.25, width=0.6, cards=260, points=9),
-    "curls": Style(7.0, 4.0, 4.0, "whorl", 1.2, 2.0, 0.12, fringe=4.9, width=0.7, cards=150, points=14),
+    "short": Style(4.2, 2.0, 2.2, "whorl", 0.75, 0.8, 0.15, width=0.55, cards=345, points=6),
+    "receding": Style(3.0, 1.9, 2.0, "back", 0.4, 0.4, 0.2, width=0.5, cards=295, points=6),
+    "side_part": Style(7.0, 2.4, 2.4, "part", 0.85, 1.2, 0.2, width=0.6, cards=310, points=8),
+    "quiff": Style(5.6, 1.7, 1.9, "quiff", 1.3, 1.2, 0.05, width=0.6, cards=310, points=8),
+    "fringe": Style(9.0, 4.0, 3.5, "whorl", 0.35, 1.2, 0.25, fringe=4.25, width=0.6, cards=295, points=9),
+    "curls": Style(7.0, 4.0, 4.0, "whorl", 1.2, 2.0, 0.12, fringe=4.9, width=0.7, cards=170, points=14),
     "afro": Style(5.2, 4.6, 4.8, "out", 2.0, 4.0, 0.0, width=1.3, cards=520, points=4),
-    "long": Style(30, 27, 26, "part", 0.7, 1.6, 0.30, part=0.6, cards=105, points=14),
-    "waves": Style(27, 24, 23, "part", 0.9, 1.8, 0.28, part=2.2, width=1.15, cards=105, points=22),
-    "bob": Style(24, 22, 18, "part", 0.8, 1.5, 0.30, cut=-8.8, part=1.8, cards=120, points=14),
-    "bangs": Style(28, 25, 24, "whorl", 0.5, 1.3, 0.3, fringe=4.2, cards=115, points=14),
-    "lob": Style(25, 22, 20, "part", 0.9, 1.5, 0.30, cut=-12.5, part=2.8, cards=115, points=16),
-    "ringlets": Style(19, 17, 16, "part", 1.2, 2.0, 0.2, cut=-13.0, width=0.8, cards=95, points=30),
-    "bun": Style(20, 20, 20, "knot", 0.2, 0.45, 0.0, cards=120, points=12),
-    "ponytail": Style(20, 20, 20, "knot", 0.2, 0.45, 0.0, cards=120, points=12),
+    "long": Style(30, 27, 26, "part", 0.55, 1.6, 0.30, part=0.6, cards=120, points=14),
+    "waves": Style(27, 24, 23, "part", 0.9, 1.8, 0.28, part=2.2, width=1.15, cards=120, points=22),
+    "bob": Style(24, 22, 18, "part", 0.8, 1.5, 0.30, cut=-8.8, part=1.8, cards=135, points=14),
+    "bangs": Style(28, 25, 24, "whorl", 0.3, 1.2, 0.3, fringe=4.2, width=0.75, cards=130, points=14),
+    "lob": Style(25, 22, 20, "part", 0.9, 1.5, 0.30, cut=-12.5, part=2.8, cards=130, points=16),
+    "ringlets": Style(19, 17, 16, "part", 1.2, 2.0, 0.2, cut=-13.0, width=0.8, cards=105, points=30),
+    "bun": Style(20, 20, 20, "knot", 0.2, 0.45, 0.0, cards=135, points=12),
+    "ponytail": Style(20, 20, 20, "knot", 0.2, 0.45, 0.0, cards=135, points=12),
     "crop": Style(1.9, 0.9, 1.0, "out", 2.0, 1.3, 0.0, width=0.9, cards=560, points=3),
     "flattop": Style(4.6, 0.8, 0.9, "out", 2.0, 3.6, 0.0, width=1.1, cards=520, points=4),
     "round": Style(7.0, 7.2, 7.0, "out", 2.0, 5.0, 0.25, width=1.5, cards=560, points=4),
-    "locs": Style(27, 24, 23, "part", 0.9, 1.5, 0.35, part=0.8, width=0.55, cards=85, points=14),
+    "locs": Style(27, 24, 23, "part", 0.7, 1.4, 0.35, part=0.8, width=0.85, cards=145, points=14),
 }  # fmt: skip
 KNOTS = {"bun": np.array([0.0, 9.6, -8.2]), "ponytail": np.array([0.0, 6.6, -10.6])}
 _FEMALE = {"fringe": "bangs", "side_part": "lob", "curls": "ringlets"}
@@ -82,7 +82,9 @@ def style_name(a: Actor) -> str:
     name = _FEMALE.get(a.hair, a.hair) if a.female else a.hair
     if a.female and name == "short":
         name = "fringe"
-    return _COILY.get(name, name) if a.hair_texture == "coily" else name
+    if a.hair_texture == "coily":
+        return _COILY.get(name, name)
+    return "curls" if name == "afro" else name
 
 
 @dataclass
@@ -250,7 +252,8 @@ def _grow(h: Head, skull: _Skull, style: Style, root, normal, rank, length, rng,
         p = p - 0.45 * _unit(back - (back * normal).sum(1, keepdims=True) * normal)
         p = skull.keep_off(p, np.full(n, 0.05))
     path = [p]
-    v = normal.copy()
+    start = _flow(style, p, root, knot)
+    v = _unit(normal * np.clip(0.35 / ds, 0.2, 1.2) + start)
     jitter = rng.normal(0, spread, (n, 3))
     bangs = np.zeros(n, bool)
     if style.fringe is not None:
@@ -267,12 +270,13 @@ def _grow(h: Head, skull: _Skull, style: Style, root, normal, rank, length, rng,
         lift = style.lift * np.exp(-s / (0.55 * style.volume + 0.35))[:, None] * steep
         pull = style.gravity * np.clip(s / 3.0, 0, 2.5)[:, None] * np.array([0, -1.0, 0])
         hang = smoothstep(6.0, 1.0, p[:, 1:2]) * (style.gravity > 0.22)
+        hang = hang * (1 - 0.8 * smoothstep(4.5, 7.5, p[:, 2:3]))
         f = f * (1 - 0.85 * hang) + hang * np.array([0, -1.0, 0]) * 1.2
         want = f + out * lift + pull + jitter * (1.0 - 0.5 * hang)
         want[bangs] = (want + np.array([0, -0.75, 0.25]))[bangs]
         v = _unit(0.62 * v + 0.38 * _unit(want))
         p = p + v * ds
-        thick = 0.06 + style.volume * rank * np.minimum(1, 0.25 + s / 3.0)
+        thick = 0.06 + style.volume * rank * np.minimum(1, 0.12 + s / 3.5)
         thick = np.where(bangs, np.minimum(thick, 0.15 + 0.5 * rank), thick)
         if style.flow == "knot":
             thick = 0.05 + style.volume * rank * np.minimum(1, s / 2.0)
@@ -289,15 +293,17 @@ def _grow(h: Head, skull: _Skull, style: Style, root, normal, rank, length, rng,
             low = (p[:, 1] < 6.8) & ~bangs & (np.abs(root[:, 0]) > -1)
             over = np.where(low, np.maximum(p[:, 2] - limit, 0), 0)
             p = p - np.stack([0 * over, 0 * over, 0.35 * over], -1)
-            face = low & (p[:, 1] < 5.0) & (p[:, 1] > -9) & (p[:, 2] > 1.5)
+            face = low & (p[:, 1] < 6.2) & (p[:, 1] > -9) & (p[:, 2] > 1.5)
             narrow = np.where(face, np.maximum(6.9 - np.abs(p[:, 0]), 0), 0)
-            p[:, 0] += 0.30 * narrow * np.sign(root[:, 0] - style.part * (style.flow == "part"))
+            p[:, 0] += 0.45 * narrow * np.sign(root[:, 0] - style.part * (style.flow == "part"))
         if style.gravity > 0.22:
             # Shoulders: hair parts before and behind them.
             rest = smoothstep(-13.5, -18.0, p[:, 1])
             p[:, 2] += ds[:, 0] * rest * np.where(shoulder < 0.4, 0.55, -0.45)
         path.append(p)
     line = np.stack(path, 1)
+    for _ in range(3):
+        line[:, 1:-1] += 0.25 * (line[:, :-2] - 2 * line[:, 1:-1] + line[:, 2:])
     # Cut it: to its length, to the style's line, to the fringe's.
     y = line[..., 1]
     floor = np.full(n, style.cut) + rng.normal(0, 0.28, n)
@@ -426,14 +432,15 @@ def _tufts(actor: Actor, h: Head, style: Style, weight: np.ndarray, rng) -> Card
     """Coily hair: a cloud of small curled tufts, in shells from the scalp to the outline."""
     parts = []
     for layer in range(LAYERS):
-        n = int(style.cards * (0.6 + 0.25 * layer))
+        n = int(style.cards * (0.75 + 0.40 * layer))
         _, root, normal = _roots(h, weight, n, rng)
-        rank = (layer + rng.uniform(0.55, 1.0, n)) / LAYERS
+        rank = (layer + rng.uniform(0.35, 1.0, n)) / LAYERS
+        rank = 0.25 + 0.75 * rank * (1 - 0.06 * np.sin(root[:, 0] * 2.1) * np.sin(root[:, 1] * 1.9 + 1))
         length = _lengths(style, root, rng)
         out = _unit(0.5 * normal + 0.5 * _away(root) + rng.normal(0, 0.10, root.shape))
         drop = style.gravity * np.array([0, -1.0, 0]) * (length * rank)[:, None]
         middle = root + out * (length * rank)[:, None] + drop
-        size = rng.uniform(0.7, 1.15, n) * np.clip(0.30 * length + 0.35, 0.5, 1.5)
+        size = rng.uniform(0.7, 1.15, n) * np.clip(0.30 * length + 0.35, 0.5, 1.5) * (1.30 - 0.15 * layer)
         d = _unit(rng.normal(0, 1, (n, 3)) + 0.25 * out)
         bend = np.cross(out, d) * rng.normal(0, 0.5, (n, 1))
         t = np.linspace(-0.5, 0.5, style.points)[None, :, None]
@@ -441,6 +448,8 @@ def _tufts(actor: Actor, h: Head, style: Style, weight: np.ndarray, rng) -> Card
         cards = _ribbons(actor, line, 1.15 * size, rank, np.full(n, layer), rng)
         cards.across = _unit(np.cross(d, out))[:, None] * np.linalg.norm(cards.across, axis=-1, keepdims=True)
         cards.normal = _unit(np.broadcast_to(out[:, None], line.shape) + rng.normal(0, 0.25, (n, 1, 3)))
+        ends = np.interp(np.linspace(-1, 1, style.points), [-1, -0.3, 0.3, 1], [0.55, 1, 1, 0.55])
+        cards.across = cards.across * ends[None, :, None]
         cards.shade = np.exp(rng.normal(0, 0.07, n))
         cards.open = np.broadcast_to((0.30 + 0.70 * rank**1.3)[:, None], line.shape[:2]).copy()
         parts.append(cards)
@@ -457,9 +466,10 @@ def _tail(actor: Actor, name: str, rng) -> Cards:
     if coily:  # a puff
         d = _unit(rng.normal(0, 1, (n, 3)) + [0, 0.4, -0.7])
         t = np.linspace(0, 1, 7)[None, :, None]
-        line = knot + d[:, None] * t * (2.2 + 1.8 * rank)[:, None, None]
-        line = line + np.cumsum(rng.normal(0, 0.10, line.shape), 1)
-        width = rng.uniform(1.0, 1.5, n)
+        reach = (1.2 + 2.8 * rank)[:, None, None]
+        e = np.cross(d, rng.normal(0, 1, (n, 3)))
+        line = knot + d[:, None] * reach + (t - 0.5) * 2.0 * _unit(e)[:, None]
+        width = rng.uniform(1.3, 1.8, n)
     elif name == "bun":
         angle = rng.uniform(0, 2 * np.pi, (n, 1))
         turn = angle + np.linspace(0, 1, 13)[None, :] * rng.uniform(1.6, 3.2, (n, 1))
@@ -499,10 +509,13 @@ def _tail(actor: Actor, name: str, rng) -> Cards:
 def _fine(actor, h, skull, style, name, mask, rng, spread) -> Strands:
     """Single hairs: along the hairline, and flying off the outline."""
     edge = (mask > 0.06) & (mask < 0.75) & (h.rest[..., 1] > -5)
-    buzz = name in ("buzz",)
+    buzz = name == "buzz"
     out = style.flow == "out"
+    if out:
+        edge = edge & (h.rest[..., 1] > 2.5)
     lines, normals = [], []
     kinds = ((edge, 420, 0.45), ((mask > 0.5) + 0.0, 260, 1.0)) if not buzz else ()
+    kinds = kinds[:1] if out or name in KNOTS else kinds
     points = 8 if style.top < 10 else 18
     for where, n, long in kinds:
         _, root, normal = _roots(h, _cells(h, where), n, rng)
@@ -515,10 +528,24 @@ def _fine(actor, h, skull, style, name, mask, rng, spread) -> Strands:
         wild = 1.8 if style.top < 10 or long == 1 else 1.0
         line = _grow(h, skull, style, root, normal, rank, length, rng, points, spread * wild)
         line = _curl(actor, line, name, 3 * root[:, 0], rng)
-        if actor.hair_texture in ("coily", "curly"):
+        if actor.hair_texture in ("coily", "curly") and name not in KNOTS:
             line = line + np.cumsum(rng.normal(0, 0.07, line.shape), 1) * 1.6
         lines.append(line)
         normals.append(_away(line[:, points // 2]))
+    if out:  # loose curls on the outline
+        n = 520
+        _, root, normal = _roots(h, _cells(h, mask > 0.5), n, rng)
+        away = _unit(0.5 * normal + 0.5 * _away(root))
+        reach = _lengths(style, root, rng) * rng.uniform(0.92, 1.10, n)
+        drop = style.gravity * np.array([0, -1.0, 0]) * reach[:, None]
+        e1 = _unit(rng.normal(0, 1, (n, 3)))
+        e2 = _unit(np.cross(e1, rng.normal(0, 1, (n, 3))))
+        turn = np.linspace(0, 1, points)[None, :] * rng.uniform(3, 8, (n, 1)) + rng.uniform(0, 6, (n, 1))
+        size = rng.uniform(0.10, 0.30, n)[:, None, None]
+        curl = np.cos(turn)[..., None] * e1[:, None] + np.sin(turn)[..., None] * e2[:, None]
+        curl = curl + np.linspace(0, 2, points)[None, :, None] * away[:, None]
+        lines.append((root + away * reach[:, None] + drop)[:, None] + size * curl)
+        normals.append(away)
     if buzz or style.side < 1.2:
         n = 3400 if buzz else 1500
         area = (mask > 0.4) if buzz else (mask > 0.4) & (h.rest[..., 1] < 7)
@@ -560,7 +587,7 @@ def _texture(kind: str) -> list[np.ndarray]:
             tiles.append(tile)
             continue
         for k in range(count):
-            u0 = 0.5 + 0.47 * np.clip(rng.normal(0, 0.48), -1, 1)
+            u0 = 0.5 + 0.45 * np.clip(rng.normal(0, 0.6), -1, 1)
             clump = 0.5 + (u0 - 0.5) * (1 - 0.35 * v**2)
             drift = np.cumsum(rng.normal(0, 1, len(v))) / len(v) ** 0.5
             drift = cv2.GaussianBlur(drift[None].astype(np.float32), (0, 0), 6)[0]
@@ -568,7 +595,7 @@ def _texture(kind: str) -> list[np.ndarray]:
             if wave:
                 turns = rng.uniform(4, 7)
                 u = u + wave * rng.uniform(0.5, 1.2) * np.sin(2 * np.pi * (turns * v + rng.random()))
-            stop = 1 - abs(rng.normal(0, 0.22)) - 0.35 * abs(u0 - 0.5)
+            stop = 1 - abs(rng.normal(0, 0.18)) - 0.35 * abs(u0 - 0.5)
             start = abs(rng.normal(0, 0.012))
             keep = (v >= start) & (v <= stop)
             if keep.sum() < 2:
@@ -594,20 +621,19 @@ def _coils(tile: np.ndarray, rng) -> None:
     rows, w = tile.shape[:2]
     angle = np.linspace(0, 2 * np.pi, 17)
     along = np.linspace(0, 1, 17)
-    count = 120
+    count = 170
     for k in range(count):
-        r = min(0.19 * abs(rng.normal()) + 0.02, 0.42)
-        at = rng.uniform(0, 2 * np.pi)
-        size = rng.uniform(0.05, 0.13)
-        drift = rng.normal(0, 0.09, 2)
+        u0, v0 = 0.5 + 0.36 * rng.uniform(-1, 1, 2)
+        size = rng.uniform(0.05, 0.11)
+        drift = rng.normal(0, 0.05, 2)
         phase = angle * rng.uniform(0.8, 2.0) + rng.uniform(0, 6.3)
-        u = 0.5 + r * np.cos(at) + size * np.cos(phase) + drift[0] * along
-        v = 0.5 + r * np.sin(at) + 0.7 * size * np.sin(phase) + drift[1] * along
+        u = u0 + size * np.cos(phase) + drift[0] * along
+        v = v0 + 0.7 * size * np.sin(phase) + drift[1] * along
         low = k / count
         shade = np.clip(0.16 + 0.42 * low + rng.normal(0, 0.10), 0.08, 1)
         color = (255, 255 * shade, 255 * np.clip(0.4 * low + rng.normal(0, 0.2), 0, 1), 255 * rng.random())
         xy = np.stack([u * w, v * rows], -1)
-        cv2.polylines(tile, [np.round(xy * 16).astype(np.int32)], False, color, int(rng.integers(2, 5)),
+        cv2.polylines(tile, [np.round(xy * 16).astype(np.int32)], False, color, int(rng.integers(3, 6)),
                       cv2.LINE_AA, 4)  # fmt: skip
 
 
@@ -709,7 +735,10 @@ def _box(xy: np.ndarray, shape, pad: int = 3) -> tuple[slice, slice] | None:
 
 
 def _texture_kind(a: Actor) -> str:
-    return a.hair_texture if style_name(a) != "locs" else "locs"
+    name = style_name(a)
+    if name == "locs":
+        return name
+    return "curly" if name in KNOTS and a.hair_texture == "coily" else a.hair_texture
 
 
 @lru_cache(maxsize=16)
@@ -724,8 +753,9 @@ def _paint(actor: Actor, level: int, under: bool) -> np.ndarray:
     if under:
         v = np.linspace(0, 1, tile.shape[0])[:, None]
         body = smoothstep(0.0, 0.03, v) * smoothstep(1.0, 0.75, v)
-        if actor.hair_texture == "coily":
-            body = body * 0.35
+        if _texture_kind(actor) == "coily":  # a round tuft, not a strip
+            u = np.linspace(0, VARIANTS, tile.shape[1], endpoint=False)[None, :] % 1.0
+            body = smoothstep(0.92, 0.70, ((2 * u - 1) ** 4 + (2 * v - 1) ** 4) ** 0.25)
         full = np.clip(1.8 * cover + 0.7 * body, 0, 1)
         shade = shade * np.minimum(cover * 1.2, 1) + 0.40 * (1 - np.minimum(cover * 1.2, 1))
     white = smoothstep(0.08, -0.08, mix - actor.gray) if actor.gray > 0 else 0 * mix
@@ -738,8 +768,9 @@ def _cards(canvas: _Canvas, groups: list[Cards]) -> None:
 
     f, a = canvas.frame, canvas.frame.actor
     view = f.view
-    shine = {"straight": 0.11, "wavy": 0.09, "curly": 0.06, "coily": 0.03}[a.hair_texture]
+    shine = {"straight": 0.11, "wavy": 0.09, "curly": 0.06, "coily": 0.012}[a.hair_texture]
     shine *= 0.6 + 3.0 * float(np.mean(a.hair_color)) ** 0.5
+    coily = _texture_kind(a) == "coily"
     facing = _texture_kind(a) in ("curly", "coily")
     height, wide = f.depth.shape
     vertices, corners, values, layers, tables, lengths = [], [], [], [], [], []
@@ -809,7 +840,7 @@ def _cards(canvas: _Canvas, groups: list[Cards]) -> None:
         u, v, card = cv2.split(np.ascontiguousarray(color[box]))
         at = np.flatnonzero(card.ravel() > -0.5)
         u, v, card = u.ravel()[at], v.ravel()[at], np.rint(card.ravel()[at])
-        tile = _paint(a, level, layer == 0)
+        tile = _paint(a, level, layer == 0 or (layer == 1 and coily))
         uv = np.stack([u * (tile.shape[1] / VARIANTS) - 0.5, v * (tile.shape[0] - 1)], -1)
         cover, dark, white, gleam = np.ascontiguousarray(hd.sample(tile, uv).T)
         row = np.stack([v * lengths[card.astype(np.int32)], card], -1)
@@ -986,7 +1017,7 @@ def _lash_plan(actor: Actor) -> list[tuple[np.ndarray, np.ndarray, np.ndarray, b
     thick += 0.5 * actor.makeup
     for _ in range(2):
         for upper in (True, False):
-            n = int((46 if upper else 26) * thick)
+            n = int((60 if upper else 26) * thick)
             s = np.sort((np.arange(n) + rng.uniform(0.1, 0.9, n)) / n)
             s = 0.06 + 0.92 * s
             size = np.interp(s, [0, 0.2, 0.7, 0.92, 1], [0.30, 0.50, 0.80, 0.85, 0.6])
@@ -1019,7 +1050,7 @@ def _lashes(canvas: _Canvas) -> None:
         world = root[:, None] + f.pose.turn(shape * size[:, None, None])
         normal = f.pose.turn(_unit(d1 + [0, 0.5, 0.5]))
         _lines(canvas, world, normal, np.ones(len(s)), np.zeros(len(s), bool), base,
-               (0.80 if upper else 0.40) * float(np.clip(canvas.scale / 18, 0.5, 1)), gleam=0.01,
+               (0.95 if upper else 0.45) * float(np.clip(canvas.scale / 18, 0.5, 1)), gleam=0.01,
                slack=0.5, order=False)  # fmt: skip
 
 
