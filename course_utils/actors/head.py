@@ -222,7 +222,7 @@ def _skeleton(a: Actor) -> np.ndarray:
     y = y * (1 - side) + side * np.where(level > 2, level, 2 + (level - 2) * (edge - 2) / -13.0)
     r = _base(a, az + 0 * y, y)
     # A neck: an ellipse, leaning forward to the top, widening into the shoulders.
-    thick = 1 + 0.045 * a["neck"]
+    thick = 1 + 0.055 * a["neck"]
     wn, fn, bn = 5.6 * thick, 4.5 * thick, 6.1 * thick
 
     def neck(level):
@@ -244,6 +244,13 @@ def _skeleton(a: Actor) -> np.ndarray:
     r_col = neck(y_col) + 0 * az
     y = np.concatenate([y + 0 * az, y_under, y_col])
     r = np.concatenate([r, r_under, r_col])
+    # Neck muscles from behind the ears to the pit of the throat, and the larynx between them.
+    gate = smoothstep(-10.5, -13.0, y)
+    line = np.interp(-y, [9.0, 13.0, 18.5], [74.0, 48.0, 13.0])
+    cord = np.exp(-(((deg - line) / 10.0) ** 2)) - 0.5 * np.exp(-(((deg - line + 17) / 9.0) ** 2))
+    r = r + gate * (0.30 - 0.12 * max(a.build, 0)) * cord
+    larynx = 0.15 if a.female else 0.38
+    r = r + larynx * np.exp(-(((y + 13.6) / 0.9) ** 2) - (deg / 9.0) ** 2) * (y < -11.5)
     # Round off the jaw's edge and the throat: blur along rows, below the mouth only.
     soft = smoothstep(-7.6, -9.6, np.concatenate([ROW_Y, np.full(UNDER + NECK, -12.0)]))[:, None]
     soft = np.maximum(soft, smoothstep(50, 80, deg) * (np.arange(ROWS) > MOUTH_ROW)[:, None])
@@ -270,11 +277,11 @@ def _nose(a: Actor, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     # Tip: a ball; wings: two more beside it.
     tip_r = 0.88 * (0.8 + 0.2 * w) + 0.05 * a["nose_tip"]
     d2 = (ax / tip_r) ** 2 + ((y + 2.50) / 0.72) ** 2
-    ball = (2.70 + 0.1 * bridge) * np.exp(-0.42 * d2 ** 1.15)
+    ball = (2.70 + 0.1 * bridge) * np.exp(-0.42 * d2**1.15)
     h = smooth_max(h, ball, np.minimum(0.35, 0.01 + np.maximum(h, ball)))
     wx = 1.16 * w
     d2 = ((ax - wx) / 0.56) ** 2 + ((y + 2.78) / 0.58) ** 2
-    wing = 1.20 * np.exp(-0.85 * d2 ** 1.2)
+    wing = 1.20 * np.exp(-0.85 * d2**1.2)
     h = smooth_max(h, wing, np.minimum(0.45, 0.01 + np.maximum(h, wing)))
     # Below, everything ends at the base of the nose.
     h = h * smoothstep(-3.72, -3.22, y + 0.10 * ax)
@@ -332,7 +339,9 @@ def _lip_profile(t: np.ndarray, s: np.ndarray, upper: bool, full: float) -> np.n
         body = body * (1 - 0.16 * np.exp(-((s / 0.2) ** 2)))
     recess = 0.26 * np.clip(1 - t / 0.30, 0, 1) ** 2
     rim = 0.025 * np.exp(-(((t - 1.0) / 0.12) ** 2))
-    return (body + rim) * across - recess * (0.25 + 0.75 * across) * smoothstep(1.15, 0.85, np.abs(s))
+    return (body + rim) * across - recess * (0.25 + 0.75 * across) * smoothstep(
+        1.15, 0.85, np.abs(s)
+    )
 
 
 @lru_cache(maxsize=8)
@@ -720,7 +729,9 @@ def _masks(h: Head) -> None:
     h.beard = (jaw * (1 - h.lips)).astype(np.float32)
     stache = smoothstep(-3.55, -3.95, y) * smoothstep(-6.6, -6.0, y) * smoothstep(3.3, 2.6, ax)
     stache = stache * (row <= MOUTH_ROW - 4) + (
-        smoothstep(3.5, 3.0, ax) * smoothstep(2.5, 2.9, ax) * smoothstep(-7.6, -6.6, y)
+        smoothstep(3.5, 3.0, ax)
+        * smoothstep(2.5, 2.9, ax)
+        * smoothstep(-7.6, -6.6, y)
         * (y < MOUTH_Y + 0.5)
     )
     h.mustache = (np.clip(stache, 0, 1) * (1 - h.lips) * (deg < 60)).astype(np.float32)

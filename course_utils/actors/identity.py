@@ -117,17 +117,18 @@ def make_actor(seed: int, tone: int | None = None, female: bool | None = None) -
     else:
         s["lid_fold"] = min(s["lid_fold"], 0.6)
     sign = -1.0 if female else 1.0
-    s["brow_ridge"] += 0.7 * sign
+    s["brow_ridge"] += 1.0 * sign
     s["jaw_width"] += 0.8 * sign + 0.6 * build
-    s["jaw_length"] += 0.6 * sign
-    s["nose_width"] += 0.3 * sign
+    s["jaw_length"] += 0.9 * sign
+    s["nose_width"] += 0.45 * sign
+    s["mouth_width"] += 0.4 * sign
     s["width"] += 0.3 * sign
     s["chin"] += 0.4 * sign
-    s["eye_size"] -= 0.4 * sign
-    s["neck"] += 0.8 * sign + 0.6 * build
-    s["nose_length"] += 0.3 * sign
-    s["lip_upper"] -= 0.3 * sign
-    s["lip_lower"] -= 0.3 * sign
+    s["eye_size"] -= 0.8 * sign
+    s["neck"] += 1.3 * sign + 0.6 * build
+    s["nose_length"] += 0.6 * sign
+    s["lip_upper"] -= 0.5 * sign
+    s["lip_lower"] -= 0.5 * sign
     s["width"] += 0.5 * build
     s["cheek"] += 0.9 * build
 

@@ -523,7 +523,9 @@ def _landmark_uv(actor: Actor) -> tuple[np.ndarray, np.ndarray]:
     # Outline: from ear to chin, each on its own level, at most as far back as the jaw's edge.
     names = np.arange(9)
     back = np.interp(names, [0, 2, 4, 6, 8], [82, 80, 68, 36, 0])
-    heights = np.interp(names, [0, 1, 2, 3, 4, 5, 6, 7, 8], [0.4, -1.6, -3.6, -5.4, -7.3, -8.9, -10.0, -10.7, -11.0])
+    heights = np.interp(
+        names, [0, 1, 2, 3, 4, 5, 6, 7, 8], [0.4, -1.6, -3.6, -5.4, -7.3, -8.9, -10.0, -10.7, -11.0]
+    )
     outline = np.empty((17, 30, 2), np.float32)
     for k in range(9):
         degs = np.linspace(back[k], max(0.0, back[k] - 38), 30)
@@ -604,7 +606,9 @@ def _head_meshes(f: Frame) -> list[Mesh]:
         turn = parts.gaze_rotation(f.row, side)
         rigid("eye", (center + hd.EYE_R * ball @ turn.T, triangles, flat), _eye_shader(side, turn))
         rigid("eye", parts.socket_back(h, side), _shade_canthus)
-    if value(f.row, "jaw") > 0.01 or any(value(f.row, k) for k in ("smile", "wide", "round", "bite")):
+    if value(f.row, "jaw") > 0.01 or any(
+        value(f.row, k) for k in ("smile", "wide", "round", "bite")
+    ):
         rigid("mouth", parts.teeth(h, f.row, True), _shade_teeth)
         rigid("mouth", parts.teeth(h, f.row, False), _shade_teeth)
         rigid("mouth", parts.tongue(h, f.row), _shade_tongue)
@@ -666,7 +670,9 @@ def _ear_shader(side: int):
         dark = (f.actor.tone - 1) / 9
         red = np.exp(-np.array([0.05, 0.34, 0.30]) * (1 - 0.5 * dark) * f.actor.blush)
         cavity = 0.25 + 0.75 * hd.smoothstep(0.1, 0.55, rho)
-        return Look(np.broadcast_to(base * red, (len(coords), 3)), normal, None, 0.6, 0.45, 1.0, cavity)
+        return Look(
+            np.broadcast_to(base * red, (len(coords), 3)), normal, None, 0.6, 0.45, 1.0, cavity
+        )
 
     return shader
 
@@ -746,8 +752,12 @@ def _eye_shader(side: int, turn: np.ndarray):
         out = np.clip((polar - 0.5) / 0.8, 0, 1)
         vein = skin.noise(coords[None] * (2.2, 5), 0.35, a.seed % 9973 + side)[0]
         vein = np.exp(-((vein / 0.07) ** 2)) * out
-        white = np.array([0.52, 0.48, 0.44]) * (1 - 0.06 * (a.tone - 1) * np.array([0.8, 0.9, 1.05]))
-        color = white * np.exp(-(0.30 * out**1.5 + 0.18 * vein)[:, None] * np.array([0.35, 1.0, 1.0]))
+        white = np.array([0.52, 0.48, 0.44]) * (
+            1 - 0.06 * (a.tone - 1) * np.array([0.8, 0.9, 1.05])
+        )
+        color = white * np.exp(
+            -(0.30 * out**1.5 + 0.18 * vein)[:, None] * np.array([0.35, 1.0, 1.0])
+        )
         corner = hd.smoothstep(-0.68, -1.05, s)[:, None]
         color = color + corner * (np.array([0.50, 0.22, 0.20]) * (0.5 + np.mean(a.skin)) - color)
         r = np.clip((polar - pupil_r) / (iris_r - pupil_r), 0, 1)
@@ -772,14 +782,28 @@ def _eye_shader(side: int, turn: np.ndarray):
         y = local[:, 1] - center[1]
         shade_up = hd.smoothstep(-0.05, 0.34, upper - y)
         shade_low = hd.smoothstep(-0.08, 0.14, y - lower)
-        cavity = (0.30 + 0.70 * shade_up) * (0.55 + 0.45 * shade_low) * (1 - 0.35 * np.abs(np.clip(sl, -1, 1)) ** 3)
+        cavity = (
+            (0.30 + 0.70 * shade_up)
+            * (0.55 + 0.45 * shade_low)
+            * (1 - 0.35 * np.abs(np.clip(sl, -1, 1)) ** 3)
+        )
         # The cornea mirrors: its normals spread more than the ball's.
         bulge = np.where(polar < 0.62, 1.35, 1.0)
         pol2 = np.where(polar < 0.62, polar * bulge, polar + 0.217)
-        cornea = np.stack([np.sin(pol2) * np.cos(angle), np.sin(pol2) * np.sin(angle), np.cos(pol2)], -1)
+        cornea = np.stack(
+            [np.sin(pol2) * np.cos(angle), np.sin(pol2) * np.sin(angle), np.cos(pol2)], -1
+        )
         cornea = (cornea @ rotation.T).astype(np.float32)
         wet = hd.smoothstep(0.75, 0.5, polar)
-        return Look(color.astype(np.float32), cornea, ball, 0.6 + 1.6 * wet, 0.22 - 0.12 * wet, 1.0,
-                    cavity.astype(np.float32), 0.85)
+        return Look(
+            color.astype(np.float32),
+            cornea,
+            ball,
+            0.6 + 1.6 * wet,
+            0.22 - 0.12 * wet,
+            1.0,
+            cavity.astype(np.float32),
+            0.85,
+        )
 
     return shader

@@ -46,7 +46,9 @@ def _spot_tile(seed: int) -> np.ndarray:
     """Distance, in cells of 16 pixels, to the nearest of one random point a cell; repeats."""
     rng = np.random.default_rng([seed, 2])
     n = TILE // 16
-    points = (np.stack(np.meshgrid(np.arange(n), np.arange(n)), -1) + rng.random((n, n, 2))).reshape(-1, 2)
+    points = (
+        np.stack(np.meshgrid(np.arange(n), np.arange(n)), -1) + rng.random((n, n, 2))
+    ).reshape(-1, 2)
     grid = (np.stack(np.meshgrid(np.arange(TILE), np.arange(TILE)), -1).reshape(-1, 2) + 0.5) / 16
     return cKDTree(points, boxsize=n).query(grid % n)[0].reshape(TILE, TILE).astype(np.float32)
 
@@ -85,27 +87,44 @@ def _paint(h: Head) -> Skin:
     flat = _up(h.flat)
     x, y = flat[..., 0], flat[..., 1]
     ax = np.abs(x)
-    face = _up(smoothstep(110, 85, np.degrees(np.abs(hd.AZIMUTH)))[None, :] + np.zeros((hd.ROWS, 1)))
-    lips, brow, beard, stache, scalp = (_up(m) for m in (h.lips, h.brow, h.beard, h.mustache, h.scalp))
+    face = _up(
+        smoothstep(110, 85, np.degrees(np.abs(hd.AZIMUTH)))[None, :] + np.zeros((hd.ROWS, 1))
+    )
+    lips, brow, beard, stache, scalp = (
+        _up(m) for m in (h.lips, h.brow, h.beard, h.mustache, h.scalp)
+    )
 
     base = np.array(a.skin, np.float32)
     dark = float(np.interp(a.tone, [1, 10], [0, 1]))
-    broad, mid, fine = noise(chart, 2.6, seed), noise(chart, 0.9, seed + 1), noise(chart, 0.25, seed + 2)
+    broad, mid, fine = (
+        noise(chart, 2.6, seed),
+        noise(chart, 0.9, seed + 1),
+        noise(chart, 0.25, seed + 2),
+    )
     mottle = 0.045 * broad + 0.045 * mid + 0.04 * fine
     # Blood: cheeks, nose, chin, ears' neighborhood; red in fair skin, deep warm in dark skin.
     nose = bump(x, y, 0, -2.3, 1.6, 1.3)
     cheeks = bump(ax, y, 4.0, -1.9, 2.0, 1.9)
     chin = 0.6 * bump(x, y, 0, -9.6, 1.8, 1.4)
     lid = bump(ax, y, h.lids["x"], 1.0, 2.0, 0.9)
-    blood = a.blush * (0.8 * cheeks + 0.75 * nose + 0.5 * chin + 0.25 * lid + 0.12 * broad + 0.10 * mid)
+    blood = a.blush * (
+        0.8 * cheeks + 0.75 * nose + 0.5 * chin + 0.25 * lid + 0.12 * broad + 0.10 * mid
+    )
     blood = np.clip(blood, -0.1, 1.2) * face
     absorb = np.array([0.06, 0.42, 0.36]) * (1 - 0.45 * dark)
     melanin = np.array([0.55, 0.85, 1.10])
     pigment = mottle * (0.6 + 0.6 * dark)
     # Darker: round the eyes, under the brow, forehead's sides in dark skin; lighter: cheek tops.
-    ring = bump(ax, y, h.lids["x"] - 0.5, -0.15, 1.5, 0.55) * (0.10 + 0.20 * smoothstep(25, 70, np.array(a.age)))
+    ring = bump(ax, y, h.lids["x"] - 0.5, -0.15, 1.5, 0.55) * (
+        0.10 + 0.20 * smoothstep(25, 70, np.array(a.age))
+    )
     ring = ring + 0.18 * bump(ax, y, h.lids["x"] - 1.3, 1.2, 0.6, 0.6)
-    pigment = pigment + ring * (0.7 + 0.5 * dark) - 0.06 * cheeks + 0.10 * dark * bump(x, y, 0, -5.6, 3.6, 1.8)
+    pigment = (
+        pigment
+        + ring * (0.7 + 0.5 * dark)
+        - 0.06 * cheeks
+        + 0.10 * dark * bump(x, y, 0, -5.6, 3.6, 1.8)
+    )
     freckle = 0.0
     if a.freckles > 0.05:
         d = spots(chart, 0.42, seed + 20)
@@ -120,18 +139,26 @@ def _paint(h: Head) -> Skin:
     pigment = pigment + 0.55 * freckle + 0.9 * mole
     if a.age > 50:
         d = spots(chart, 1.1, seed + 30)
-        pigment = pigment + 0.16 * (a.age - 50) / 30 * smoothstep(0.30, 0.16, d) * smoothstep(0, 0.4, noise(chart, 2, seed + 6))
-    color = base * np.exp(-pigment[..., None] * melanin - np.maximum(blood, -0.1)[..., None] * absorb)
+        pigment = pigment + 0.16 * (a.age - 50) / 30 * smoothstep(0.30, 0.16, d) * smoothstep(
+            0, 0.4, noise(chart, 2, seed + 6)
+        )
+    color = base * np.exp(
+        -pigment[..., None] * melanin - np.maximum(blood, -0.1)[..., None] * absorb
+    )
     # Lips: more blood, less pigment.
     wet = 0.10 * fine + 0.08 * mid
-    lip = base ** 0.85 * np.array([0.86, 0.50, 0.50]) * (1 - 0.15 * dark)
+    lip = base**0.85 * np.array([0.86, 0.50, 0.50]) * (1 - 0.15 * dark)
     lip = lip * np.array([1.0, 1.0 + 0.12 * dark, 1.0 + 0.10 * dark])
     if a.makeup:
         stick = np.array([0.42, 0.06, 0.075]) * (0.5 + 0.5 * base.mean() / 0.4)
         lip = lip + 0.65 * a.makeup * (stick - lip)
     color = color + lips[..., None] * 0.85 * (lip * np.exp(-wet[..., None]) - color)
-    inner = _up(((np.arange(hd.ROWS) > hd.MOUTH_ROW - 4) & (np.arange(hd.ROWS) < hd.MOUTH_ROW + 5))[:, None]
-                * (np.abs(h.flat[..., 0]) < h.mouth["half"]) * (np.abs(hd.AZIMUTH) < 1.2)[None, :] * 1.0)
+    inner = _up(
+        ((np.arange(hd.ROWS) > hd.MOUTH_ROW - 4) & (np.arange(hd.ROWS) < hd.MOUTH_ROW + 5))[:, None]
+        * (np.abs(h.flat[..., 0]) < h.mouth["half"])
+        * (np.abs(hd.AZIMUTH) < 1.2)[None, :]
+        * 1.0
+    )
     color = color * (1 - inner[..., None] * (1 - np.array([0.75, 0.50, 0.50])))
     # Hair roots seen through the skin.
     hair = np.array(a.hair_color, np.float32) * 0.8 + 0.01
@@ -153,8 +180,15 @@ def _paint(h: Head) -> Skin:
     span = np.zeros_like(h.flat[..., 0])
     for side in (-1, 1):
         s = h._lid_s(side)
-        span = np.maximum(span, smoothstep(1.02, 0.92, np.abs(s)) * (np.sign(h.flat[..., 0]) == side))
-    line = _up(span * np.exp(-((np.abs(q) - 0.10) / 0.05) ** 2) * (np.abs(q) > 0.05) * np.where(q > 0, 1, 0.45))
+        span = np.maximum(
+            span, smoothstep(1.02, 0.92, np.abs(s)) * (np.sign(h.flat[..., 0]) == side)
+        )
+    line = _up(
+        span
+        * np.exp(-(((np.abs(q) - 0.10) / 0.05) ** 2))
+        * (np.abs(q) > 0.05)
+        * np.where(q > 0, 1, 0.45)
+    )
     rim = _up(span * (np.abs(q) < 0.06))
     color = color * (1 - 0.45 * (0.6 + 0.5 * a.makeup) * line[..., None])
     color = color + rim[..., None] * 0.8 * (base * np.array([0.95, 0.62, 0.58]) - color)
@@ -174,16 +208,29 @@ def _paint(h: Head) -> Skin:
     crow = bump(ax, y, 5.75, 0.7, 0.75, 1.1) * smoothstep(0.4, 0, crow_r)
     height = height - 0.014 * old * crow
     under = np.abs(np.sin((y + 0.10 * (ax - 3) ** 2 + warp) * np.pi / 0.30))
-    height = height - 0.012 * (0.25 + old) * bump(ax, y, 3.2, -0.05, 1.4, 0.45) * smoothstep(0.5, 0, under)
+    height = height - 0.012 * (0.25 + old) * bump(ax, y, 3.2, -0.05, 1.4, 0.45) * smoothstep(
+        0.5, 0, under
+    )
     height = height + 0.03 * mole
     relief = _relief(p, height.astype(np.float32)) * face[..., None]
-    cavity = np.clip(1 + 14 * np.minimum(height - cv2.GaussianBlur(height.astype(np.float32), (0, 0), 6), 0), 0.5, 1)
+    cavity = np.clip(
+        1 + 14 * np.minimum(height - cv2.GaussianBlur(height.astype(np.float32), (0, 0), 6), 0),
+        0.5,
+        1,
+    )
     nostril = bump(ax, y, 0.62 * (1 + 0.13 * a["nose_width"]), -3.24, 0.28, 0.15)
     cavity = cavity * (1 - 0.95 * np.clip(nostril * 1.6, 0, 1))
-    slit = _up(np.exp(-((np.abs(np.where(q < 9, q + hd.EYE_Y - hd.MOUTH_Y, 9))) / 0.26) ** 2)
-               * (np.abs(h.flat[..., 0]) < h.mouth["half"] * 1.04) * (np.abs(hd.AZIMUTH) < 1.2)[None, :])
+    slit = _up(
+        np.exp(-(((np.abs(np.where(q < 9, q + hd.EYE_Y - hd.MOUTH_Y, 9))) / 0.26) ** 2))
+        * (np.abs(h.flat[..., 0]) < h.mouth["half"] * 1.04)
+        * (np.abs(hd.AZIMUTH) < 1.2)[None, :]
+    )
     cavity = cavity * (1 - 0.65 * slit) * (1 - 0.5 * inner)
-    tzone = bump(x, y, 0, -1.5, 1.3, 3.5) + bump(x, y, 0, 5, 3.5, 1.6) + 0.6 * bump(x, y, 0, -9.6, 1.5, 1)
+    tzone = (
+        bump(x, y, 0, -1.5, 1.3, 3.5)
+        + bump(x, y, 0, 5, 3.5, 1.6)
+        + 0.6 * bump(x, y, 0, -9.6, 1.5, 1)
+    )
     gloss = 0.55 + 0.55 * a.oil * np.clip(tzone + 0.35 * cheeks, 0, 1) + 0.15 * mid
     gloss = gloss * (1 + 0.5 * lips) * (1 - 0.5 * roots) * (1 - 0.85 * slit) * 0.85
     rough = 0.46 - 0.10 * a.oil * np.clip(tzone, 0, 1) - 0.12 * lips + 0.04 * mid
