@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 from collections import Counter
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import cv2
@@ -87,6 +89,11 @@ def extract(
             f"{out} cannot be written to: {error.strerror}. Once that is mended, the same command "
             "goes on where it stopped."
         ) from error
+    except BrokenProcessPool as error:
+        raise RuntimeError(
+            "A worker process was killed, most likely for lack of memory: the same command goes on "
+            "where it stopped; with --jobs 1 it needs least."
+        ) from error
 
 
 def _extract_all(
@@ -116,21 +123,19 @@ def _extract_clip(clip: str, folder: Path, out: Path, frames: int, detector: str
     key = [*made_from, frames, detector, MARGIN, MAX_SIDE, __version__]
     if (record := _read_record(place)) and record["key"] == key:
         return record
-    partial = place.with_name(f"{place.name}.partial")
+    partial = place.with_name(f"{place.name}.{os.getpid()}.partial")  # a killed run may have heirs
     partial.mkdir()
     try:
         record = {"clip": clip, "key": key, **_faces_of(folder / clip, partial, frames, detector)}
+        (partial / _RECORD).write_text(json.dumps(record), encoding="utf-8")
+        _remove(place)
+        partial.rename(place)
+        return record
     except video.Unreadable as reason:
-        shutil.rmtree(partial)
         _remove(place)
         return {"clip": clip, "facts": {}, "crops": [], "skipped": [(None, str(reason))]}
-    except OSError:
+    finally:
         shutil.rmtree(partial, ignore_errors=True)
-        raise
-    (partial / _RECORD).write_text(json.dumps(record), encoding="utf-8")
-    _remove(place)
-    partial.rename(place)
-    return record
 
 
 def _faces_of(path: Path, place: Path, count: int, detector: str) -> dict:
@@ -196,8 +201,10 @@ def _folder_name(clip: str) -> str:
 
 
 def _read_record(place: Path) -> dict | None:
-    path = place / _RECORD
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    try:
+        return json.loads((place / _RECORD).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # none, or torn by a power failure
+        return None
 
 
 def _remove(place: Path) -> None:
