@@ -344,7 +344,9 @@ def box_around(points: np.ndarray) -> Box:
 
 
 def estimate_yaw(points: np.ndarray) -> float:
-    """Degrees by which a face is turned, from 68 landmarks: how far nose and jaw lead the eyes."""
+    """Degrees by which a face is turned, from 68 landmarks: how far the bridge of the nose
+    runs ahead of the eyes, and the jaw behind them.
+    """
     p = np.asarray(points, np.float64)
     left, right, mouth = p[36:42].mean(0), p[42:48].mean(0), p[48:60].mean(0)
     down = mouth - (left + right) / 2
@@ -356,11 +358,11 @@ def estimate_yaw(points: np.ndarray) -> float:
     def lead(points: np.ndarray) -> float:
         return float(((points - middle) @ across).mean()) / height
 
-    nose, jaw, corner = lead(p[29:34]), lead(p[[2, 14]]), lead(p[[36, 45]])
-    return float(np.degrees(np.arctan(_YAW[0] * nose + _YAW[1] * jaw + _YAW[2] * corner)))
+    bridge, jaw = lead(p[27:29]), lead(p[[2, 14]])
+    return float(np.degrees(np.arctan(_YAW[0] * bridge + _YAW[1] * jaw)))
 
 
-_YAW = (1.6, 0.0, 0.0)  # fitted on the virtual actors
+_YAW = (2.5, -0.3)  # fitted on the virtual actors
 
 # shifts and log-scale as shares of the box, turn in degrees, mirrored
 _NUDGES = (

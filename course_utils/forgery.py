@@ -421,7 +421,7 @@ def skin_tone(
     box = _box(mask > 0, 0)
     if amount <= 0 or box is None:
         return rgb.copy()
-    angle = _rng(seed, "skin_tone").uniform(0, 2 * np.pi)
+    angle = _rng(seed, "skin_tone").uniform(-np.pi / 3, np.pi * 5 / 6)  # pink .. red .. olive
     alpha = feather(mask[box], 0.12 * eye_distance(points))
     lab = _lab(rgb[box])
     lab[..., 1:] += 13 * amount * alpha[..., None] * _floats([np.cos(angle), np.sin(angle)])
@@ -481,14 +481,14 @@ def fine_detail(
     seed: int = 0,
     frame: int = 0,
 ) -> np.ndarray:
-    """Pores and strands lost: the inner face resampled up to 4 times, the hairline smeared."""
+    """Pores and strands lost: the inner face resampled up to 3.2 times, the hairline smeared."""
     allowed = widen(mask)
     box = _box(allowed, 1)
     if amount <= 0 or box is None:
         return rgb.copy()
     part, unit = rgb[box], eye_distance(points)
     alpha = feather(mask[box], 0.10 * unit)
-    out = _mix(part, resample(part, 1 + 3 * amount), alpha * min(1.0, 2 * amount))
+    out = _mix(part, resample(part, 1 + 2.2 * amount), alpha * min(1.0, 2 * amount))
     # the hairline: the upper edge of the mask, inside and out, smeared upwards
     five = five_points(points) - (box[1].start, box[0].start)
     up = five[:2].mean(0) - five[3:].mean(0)
@@ -567,7 +567,7 @@ def teeth(
     lab, here = _lab(rgb[box]), inner[box] > 0
     light = lab[..., 0]
     dark, bright = np.percentile(light[here], [15, 92])
-    if bright - dark < 12:  # no teeth to be seen
+    if bright - dark < 12 or bright < 45:  # no teeth to be seen
         return rgb.copy()
     tooth = np.clip((light - (dark + 0.35 * (bright - dark))) / (0.3 * (bright - dark)), 0, 1)
     size = max(3, round(0.08 * eye_distance(p))) | 1
@@ -607,7 +607,7 @@ def light(
     v = np.clip((dx * up[0] + dy * up[1]) / (1.7 * unit), -1, 1)
     slope = u * np.cos(angle) + 0.6 * v * np.sin(angle)
     alpha = feather(mask[box], 0.15 * unit)
-    shade = 1 + 0.6 * amount * (slope - np.average(slope, weights=alpha + 1e-9)) * alpha
+    shade = 1 + 0.9 * amount * (slope - np.average(slope, weights=alpha + 1e-9)) * alpha
     linear = (rgb[box].astype(np.float32) / 255) ** 2.2 * np.clip(shade, 0.1, 2.5)[..., None]
     lit = np.round(255 * np.clip(linear, 0, 1) ** (1 / 2.2)).astype(np.uint8)
     out = rgb.copy()
@@ -772,9 +772,8 @@ def _glasses_zone(points: np.ndarray, shape: tuple[int, ...], unit: float) -> np
         outer = np.ascontiguousarray(points[eye], np.float32)
         x, y = (round(float(v)) for v in outer.mean(0) + (0, 0.06 * unit))
         cv2.ellipse(zone, (x, y), (round(0.58 * unit), round(0.46 * unit)), 0, 0, 360, 1, -1)
-    for side in (slice(0, 3), slice(14, 17)):  # temples and ears
-        for x, y in points[side]:
-            cv2.circle(zone, (round(float(x)), round(float(y))), round(0.22 * unit), 1, -1)
+    for x, y in points[[0, 1, 15, 16]]:  # temples and ears
+        cv2.circle(zone, (round(float(x)), round(float(y))), round(0.16 * unit), 1, -1)
     for eye in EYES:
         hull = cv2.convexHull(np.round(points[eye]).astype(np.int32))
         cv2.fillConvexPoly(zone, hull, 0)

@@ -241,7 +241,8 @@ def animate(
         shape = forgery.face_mask(moved, still.shape, 0.35)
         frame = forgery.turn_dials(frame, moved, shape, dict(strengths), seed, i)
         frames.append(frame)
-        masks.append((frame != still).any(2))
+        touched = (frame != still).any(2).astype(np.uint8)
+        masks.append(cv2.morphologyEx(touched, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8)) > 0)
     return Fake(np.stack(frames), np.stack(masks))
 
 
