@@ -1,9 +1,10 @@
 """An actor's shoulders and clothes, as meshes for :mod:`course_utils.actors.render`.
 
-A torso is a grid of rings: columns run round the body from the middle of the back over the viewer's
-left shoulder to the front, rows from the neck over the shoulders down. Its texture coordinates are
-the grid's (column, row). A garment is the same surface lifted off the skin from its neckline on, with
-folds; arms, collars, lapels, hoods and scarves are grids of their own. World frame, centimeters.
+A torso is a grid of rings: columns run round the body from the middle of the back over the
+viewer's left shoulder to the front, rows from the neck over the shoulders down. Its texture
+coordinates are the grid's (column, row). A garment is the same surface lifted off the skin from its
+neckline on, with folds; arms, collars, lapels, hoods and scarves are grids of their own. World
+frame, centimeters.
 """
 
 from __future__ import annotations
@@ -30,7 +31,13 @@ DYES = [  # linear RGB
     (0.36, 0.20, 0.06), (0.16, 0.06, 0.09), (0.10, 0.19, 0.21), (0.42, 0.22, 0.20),
     (0.30, 0.31, 0.22), (0.13, 0.085, 0.055), (0.38, 0.36, 0.42), (0.09, 0.12, 0.22),
 ]  # fmt: skip
-SHIRTS = [(0.66, 0.66, 0.66), (0.40, 0.50, 0.64), (0.60, 0.48, 0.46), (0.05, 0.06, 0.09), (0.58, 0.56, 0.48)]
+SHIRTS = [
+    (0.66, 0.66, 0.66),
+    (0.40, 0.50, 0.64),
+    (0.60, 0.48, 0.46),
+    (0.05, 0.06, 0.09),
+    (0.58, 0.56, 0.48),
+]
 
 
 @dataclass(frozen=True)
@@ -82,8 +89,8 @@ def make_body(actor: Actor) -> Body:
     return Body(
         seed=actor.seed,
         garment=garment,
-        dye=tuple(float(v) for v in np.clip(dye * np.exp(rng.normal(0, 0.12, 3)), 0.01, 0.7)),
-        second=tuple(float(v) for v in np.clip(second * np.exp(rng.normal(0, 0.08, 3)), 0.01, 0.7)),
+        dye=_color(rng, dye),
+        second=_color(rng, second),
         pattern=str(rng.choice(patterns)),
         shoulders=18.6 + 1.5 * sign + 1.5 * actor.build + rng.normal(0, 0.5),
         slope=float(np.clip(rng.normal(1.0 - 0.05 * sign, 0.14), 0.7, 1.35)),
@@ -91,6 +98,11 @@ def make_body(actor: Actor) -> Body:
         female=actor.female,
         folds=folds[garment] * rng.uniform(0.8, 1.25),
     )
+
+
+def _color(rng: np.random.Generator, dye: np.ndarray) -> tuple[float, float, float]:
+    r, g, b = np.clip(dye * np.exp(rng.normal(0, 0.06, 3)), 0.01, 0.55)
+    return float(r), float(g), float(b)
 
 
 # -- the shape
@@ -141,8 +153,10 @@ def _torso(b: Body, neck: float, start: np.ndarray, rows: int) -> tuple[np.ndarr
     angle = np.linspace(-np.pi, np.pi, COLUMNS)  # 0 is the front
     t = start + (1 - start) * (np.linspace(0, 1, rows)[:, None] ** 1.15)
     w, y, front, back, middle = _profile(b, neck, t)
-    y = y + 0.9 * smoothstep(0.05, 0.2, t)
-    deep = np.where(np.abs(angle) < np.pi / 2, front, back) * (1 + (b.depth - 1) * smoothstep(0.2, 0.6, t))
+    y = y + 1.6 * smoothstep(0.05, 0.2, t)
+    deep = np.where(np.abs(angle) < np.pi / 2, front, back) * (
+        1 + (b.depth - 1) * smoothstep(0.2, 0.6, t)
+    )
     n = 2.1 + 0.75 * smoothstep(0.25, 0.6, t)
     sin, cos = np.sin(angle) + 0 * t, np.cos(angle) + 0 * t
     r = ((np.abs(sin) / w) ** n + (np.abs(cos) / deep) ** n) ** (-1 / n)
@@ -155,9 +169,13 @@ def _torso(b: Body, neck: float, start: np.ndarray, rows: int) -> tuple[np.ndarr
     # collar bones, the hollow between them, the muscle from ear to breastbone
     ax = np.abs(x)
     chest = (z > middle) * smoothstep(0.12, 0.2, t) * (1 - smoothstep(0.34, 0.44, t))
-    bone = np.exp(-(((y + 19.7 + 0.10 * ax) / 0.8) ** 2)) * smoothstep(0.8, 2.2, ax) * smoothstep(15, 9, ax)
+    bone = (
+        np.exp(-(((y + 19.0 + 0.10 * ax) / 0.8) ** 2))
+        * smoothstep(0.8, 2.2, ax)
+        * smoothstep(15, 9, ax)
+    )
     z = z + 0.45 * chest * bone
-    z = z - 0.45 * np.exp(-((ax / 1.1) ** 2) - ((y + 19.2) / 1.1) ** 2) * (z > middle)
+    z = z - 0.45 * np.exp(-((ax / 1.1) ** 2) - ((y + 18.5) / 1.1) ** 2) * (z > middle)
     if b.female:
         bust = np.exp(-(((ax - 7.6) / 4.6) ** 2) - ((y + 34.5) / 6.0) ** 2)
         z = z + 3.6 * bust * (z > middle)
@@ -172,7 +190,8 @@ def _neckline(b: Body) -> np.ndarray:
     angle = np.abs(np.linspace(-np.pi, np.pi, COLUMNS))
     front = np.cos(np.minimum(angle, np.pi / 2)) ** 2
     flat = {
-        "tshirt": 0.205 + 0.035 * front, "sweater": 0.185 + 0.03 * front, "hoodie": 0.175 + 0.02 * front,
+        "tshirt": 0.205 + 0.035 * front, "sweater": 0.185 + 0.03 * front,
+        "hoodie": 0.175 + 0.02 * front,
         "rollneck": 0.20 + 0.02 * front, "scarf": 0.19 + 0.02 * front,
         "shirt": 0.17 + 0.02 * front, "blouse": 0.17 + 0.02 * front, "polo": 0.17 + 0.02 * front,
     }  # fmt: skip
@@ -181,7 +200,10 @@ def _neckline(b: Body) -> np.ndarray:
     elif b.garment == "dress":
         line = 0.28 + 0.20 * smoothstep(0.95, 0.45, angle) + 0.04 * smoothstep(2.4, 3.0, angle)
     else:  # blazer, jacket: a V down to the first button
-        line = 0.20 + 0.55 * np.clip(1 - angle / (0.62 if b.garment == "blazer" else 0.40), 0, 1) ** 0.8
+        line = (
+            0.20
+            + 0.55 * np.clip(1 - angle / (0.62 if b.garment == "blazer" else 0.40), 0, 1) ** 0.8
+        )
     if b.garment in ("shirt", "blouse", "polo"):  # an open top button
         line = line + 0.16 * np.clip(1 - angle / 0.30, 0, 1)
     return line
@@ -208,7 +230,9 @@ def _folds(b: Body, chart: np.ndarray, points: np.ndarray, size: float) -> np.nd
     fan = (1 - 2 * np.abs(np.tanh(1.6 * fan))) * np.exp(-armpit / 9)
     crumple = noise(3, u / 3.2, v / 4.2)
     loose = smoothstep(2.0, 12.0, v)
-    return size * (0.85 * drape * loose + 1.3 * fan * loose + 0.30 * crumple * (0.25 + 0.75 * loose))
+    return size * (
+        0.85 * drape * loose + 1.3 * fan * loose + 0.30 * crumple * (0.25 + 0.75 * loose)
+    )
 
 
 @lru_cache(maxsize=16)
@@ -256,10 +280,10 @@ def build(actor: Actor) -> list[Sheet]:
     cloth, t = _torso(b, neck, line, ROWS)
     normal = grid_normals(cloth, True)
     chart = _chart(cloth)
-    thick = {"hoodie": 0.55, "sweater": 0.5, "rollneck": 0.4, "blazer": 0.6, "jacket": 0.7, "dress": 0.14,
-             "scarf": 0.45}.get(b.garment, 0.26)  # fmt: skip
+    thick = {"hoodie": 0.55, "sweater": 0.5, "rollneck": 0.4, "blazer": 0.6, "jacket": 0.7,
+             "dress": 0.14, "scarf": 0.45}.get(b.garment, 0.26)  # fmt: skip
     edge = smoothstep(-0.2, 0.5, chart[..., 1])  # the hem rolls in
-    lift = thick * edge + _folds(b, chart, cloth, b.folds)
+    lift = thick * edge + _folds(b, chart, cloth, b.folds) * smoothstep(0.3, 4.0, chart[..., 1])
     if b.garment in ("tshirt", "sweater", "hoodie"):  # a ribbed band round the neck
         lift = lift + 0.16 * smoothstep(2.3, 2.0, chart[..., 1]) * edge
     if b.garment in ("blazer", "jacket"):  # shoulder pads
@@ -270,9 +294,10 @@ def build(actor: Actor) -> list[Sheet]:
     if b.garment in ("blazer", "jacket"):
         sheets += _beneath(b, neck, rng)
     if b.garment in ("blazer",):
-        sheets += _lapels(b, garment)
+        sheets += _lapels(b, neck, garment)
     if b.garment in ("shirt", "blouse", "polo", "jacket"):
-        sheets += _collar(b, neck, 1.0 if b.garment != "jacket" else 1.35, "main")
+        jacket = b.garment == "jacket"
+        sheets += _collar(b, neck, 1.35 if jacket else 1.0, "main", 0.30 if jacket else 0.16)
     if b.garment == "hoodie":
         sheets += _hood(b, neck, rng)
     if b.garment == "rollneck":
@@ -290,15 +315,26 @@ def _arms(b: Body) -> list[Sheet]:
     for side in (-1, 1):
         t = np.linspace(0, 1, rows)[:, None]
         angle = np.linspace(-np.pi, np.pi, columns)[None, :] * -side
-        y0 = -19.7 - 2.3 * b.slope
+        y0 = -19.0 - 2.3 * b.slope
         x = side * (b.shoulders - 4.2 + 5.2 * t**1.1)
         y = y0 - 38 * t
         z = -3.2 + 1.5 * t
         bulk = 0.92 + 0.12 * (b.depth - 0.95) / 0.17 + (0.0 if b.female else 0.08)
-        r = bulk * (5.0 * np.sin(np.pi * np.clip(0.02 + 2.2 * t, 0, 0.5)) ** 0.6 + 0.25 * np.sin(np.pi * t))
-        loose = {"hoodie": 0.8, "sweater": 0.6, "blazer": 0.9, "jacket": 0.9, "dress": 0.0}.get(b.garment, 0.35)
+        r = bulk * (
+            5.0 * np.sin(np.pi * np.clip(0.02 + 2.2 * t, 0, 0.5)) ** 0.6 + 0.25 * np.sin(np.pi * t)
+        )
+        loose = {"hoodie": 0.8, "sweater": 0.6, "blazer": 0.9, "jacket": 0.9, "dress": 0.0}.get(
+            b.garment, 0.35
+        )
         r = r * (1 + 0.09 * loose) + 0.12
-        p = np.stack([x + r * np.sin(angle), y + 0 * angle + 0.5 * r * (1 - t) * np.abs(np.cos(angle)) * 0, z + r * 1.08 * np.cos(angle)], -1)
+        p = np.stack(
+            [
+                x + r * np.sin(angle),
+                y + 0 * angle + 0.5 * r * (1 - t) * np.abs(np.cos(angle)) * 0,
+                z + r * 1.08 * np.cos(angle),
+            ],
+            -1,
+        )
         chart = _chart(p)
         n = grid_normals(p, True)
         if (n[20, columns // 2] @ (p[20, columns // 2] - p[20].mean(0))) < 0:
@@ -310,7 +346,7 @@ def _arms(b: Body) -> list[Sheet]:
 
 
 def _ring(b: Body, neck: float, t: float, columns: int = 97, cut: float = np.pi):
-    """Points and outward directions (C, 3) round the neck at ``t``, from -cut to cut; 0 is front."""
+    """Points and outward directions (C, 3) round the neck at ``t``; angle 0 is the front."""
     base, _ = _torso(b, neck, np.full(COLUMNS, t), 2)
     angle = np.linspace(-np.pi, np.pi, COLUMNS)
     wanted = np.linspace(-cut, cut, columns)
@@ -319,10 +355,9 @@ def _ring(b: Body, neck: float, t: float, columns: int = 97, cut: float = np.pi)
     return p, out, wanted
 
 
-def _collar(b: Body, neck: float, size: float, cloth: str) -> list[Sheet]:
+def _collar(b: Body, neck: float, size: float, cloth: str, opening: float = 0.16) -> list[Sheet]:
     """A collar: a stand round the neck, folded over into leaves with points in front."""
-    opening = 0.16 if b.garment != "jacket" else 0.30
-    p, out, angle = _ring(b, neck, 0.175, 161, np.pi)
+    p, out, angle = _ring(b, neck, 0.175 if opening < 0.5 else 0.215, 161, np.pi)
     ends = np.abs(angle)
     forward = 0.5 + 0.5 * np.cos(angle)
     point = np.exp(-(((ends - opening) / 0.34) ** 2))  # leaves are longest at their points
@@ -333,7 +368,11 @@ def _collar(b: Body, neck: float, size: float, cloth: str) -> list[Sheet]:
     fall = size * (3.7 + 2.2 * point)
     high = stand * s - fall * f**1.15 + 0.25 * size * np.sin(np.pi * np.minimum(f * 3, 1))
     # the leaf lies on the shoulder: it runs out as the shoulder does
-    wide = 0.55 + 0.15 * s + 0.42 * np.sin(np.pi * np.minimum(f * 2.2, 1)) * size
+    wide = (
+        (0.55 if opening < 0.5 else 1.15)
+        + 0.15 * s
+        + 0.42 * np.sin(np.pi * np.minimum(f * 2.2, 1)) * size
+    )
     wide = wide + size * f**1.6 * (2.7 - 0.9 * forward + 0.9 * point)
     grid = p + wide[..., None] * out
     grid[..., 1] += high - 0.9
@@ -360,47 +399,42 @@ def _beneath(b: Body, neck: float, rng: np.random.Generator) -> list[Sheet]:
     p = p + grid_normals(p, True) * (0.2 + 0.5 * _folds(b, chart, p, 0.2))[..., None]
     sheets = [Sheet("shirt", p, chart, "second", True)]
     if shirt:
-        sheets += _collar(b, neck, 0.95, "second")
+        sheets += _collar(b, neck, 0.74, "second")
     return sheets
 
 
-def _lapels(b: Body, garment: np.ndarray) -> list[Sheet]:
-    """Folded back along the V of a blazer, and a collar behind the neck."""
-    sheets = []
+def _lapels(b: Body, neck: float, garment: np.ndarray) -> list[Sheet]:
+    """The fronts of a blazer, folded back along its V, and the collar above their notch."""
+    from scipy.interpolate import LinearNDInterpolator
+
     angle = np.linspace(-np.pi, np.pi, COLUMNS)
-    edge, inside = garment[0], garment[3]
-    normal = grid_normals(garment, True)[4]
+    front = np.abs(angle) < 1.5
+    surface = cv2.GaussianBlur(garment[:, front].astype(np.float32), (0, 0), 2).reshape(-1, 3)
+    height = LinearNDInterpolator(surface[:, :2], surface[:, 2])
+    sheets = []
     for side in (-1, 1):
-        at = np.flatnonzero((np.sign(angle) == side) & (np.abs(angle) > 0.02))
-        if side < 0:
-            at = at[::-1]
-        # along the edge from the button up over the shoulder to the nape
-        line, cloth_side, n = edge[at], inside[at], normal[at]
-        length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
-        s = np.linspace(0, 1, 60)
-        line, cloth_side, n = (
-            np.stack([np.interp(s * length[-1], length, a[:, k]) for k in range(3)], -1)
-            for a in (line, cloth_side, n)
+        at = np.flatnonzero((np.sign(angle) == side) & (np.abs(angle) < 0.66))
+        at = at if side > 0 else at[::-1]  # from the button up to the neck
+        edge = garment[0, at]
+        length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(edge, axis=0), axis=1))])
+        s = np.linspace(0, 0.86, 40)
+        line = np.stack([np.interp(s * length[-1], length, edge[:, k]) for k in range(3)], -1)
+        peak = 0.66
+        width = np.where(s < peak, 0.5 + 6.0 * (s / peak), 6.5 - 4.4 * (s - peak) / (0.86 - peak))
+        rise = np.where(s < peak, 0.0, 0.9 * (s - peak) / (0.86 - peak))
+        rows = np.linspace(0, 1, 10)[:, None]
+        x = line[:, 0] + side * rows * width
+        y = line[:, 1] - rows * (0.10 * width + rise)
+        z = height(x, y)
+        z = (
+            np.where(np.isfinite(z), z, line[:, 2])
+            + 0.34
+            + 0.30 * np.sin(np.pi * np.minimum(1.3 * rows, 1))
         )
-        away = cloth_side - line
-        away /= np.linalg.norm(away, axis=1, keepdims=True) + 1e-9
-        high = line[:, 1]
-        rise = np.clip((high - high.min()) / (-18.5 - high.min()), 0, 1)
-        nape = smoothstep(0.0, -5.0, line[:, 2])
-        across = away + np.array([0.35 * side, 0, 0]) * (1 - nape[:, None])
-        across /= np.linalg.norm(across, axis=1, keepdims=True)
-        notch = 0.60
-        lapel = 0.5 + 6.0 * (rise / notch) ** 0.85
-        lapel = np.where(rise > notch, 6.5 * np.clip(1 - (rise - notch) / 0.07, 0.02, 1), lapel)
-        collar = 3.6 * np.clip((rise - notch + 0.06) / 0.05, 0.02, 1) + 0.5 * nape
-        for width, used, above in ((lapel, rise < notch + 0.07, 0.0), (collar, rise > notch - 0.06, 0.12)):
-            rows = np.linspace(0, 1, 12)[:, None, None]
-            arch = 0.24 * np.sin(np.pi * np.minimum(rows * 1.4, 1)) * smoothstep(0, 0.5, rise)[:, None]
-            lift = arch + 0.2 + above + 0.45 * nape[:, None] * (1 - rows)
-            grid = (line + rows * width[:, None] * across + n * lift)[:, used]
-            grid = grid if side > 0 else grid[:, ::-1]
-            sheets.append(Sheet("lapel", grid, _chart(grid), "main"))
-    return sheets
+        z = np.where(rows == 1, z - 0.34, z)
+        grid = np.stack([x, y, z], -1)
+        sheets.append(Sheet("lapel", grid, _chart(grid), "main"))
+    return sheets + _collar(b, neck, 0.85, "main", 0.56)
 
 
 def _hood(b: Body, neck: float, rng: np.random.Generator) -> list[Sheet]:
@@ -426,7 +460,14 @@ def _hood(b: Body, neck: float, rng: np.random.Generator) -> list[Sheet]:
         z = np.interp(-y, -front[:, 1], front[:, 2]) + 1.35
         x = x0 + side * (0.5 * t + 0.25 * np.sin(5 * t + rng.uniform(0, 6)))
         around = np.linspace(-np.pi, np.pi, 9)[None, :]
-        cord = np.stack([x[:, None] + 0.28 * np.sin(around), y[:, None] + 0 * around, z[:, None] + 0.28 * np.cos(around)], -1)
+        cord = np.stack(
+            [
+                x[:, None] + 0.28 * np.sin(around),
+                y[:, None] + 0 * around,
+                z[:, None] + 0.28 * np.cos(around),
+            ],
+            -1,
+        )
         sheets.append(Sheet("cord", cord, _chart(cord), "cord", True))
     return sheets
 
@@ -438,7 +479,9 @@ def _roll(b: Body, neck: float) -> list[Sheet]:
     up = np.clip(rows / 0.3, 0, 1)
     down = np.clip((rows - 0.3) / 0.7, 0, 1)
     high = 1.2 * np.sin(0.5 * np.pi * up) - 5.4 * down
-    wide = 0.75 + 0.15 * np.sin(np.pi * up) + 0.75 * np.sin(np.pi * np.minimum(1.6 * down, 1)) ** 0.7
+    wide = (
+        0.75 + 0.15 * np.sin(np.pi * up) + 0.75 * np.sin(np.pi * np.minimum(1.6 * down, 1)) ** 0.7
+    )
     wide = wide + (0.9 + 1.7 * np.abs(np.sin(angle))) * down**2
     wide = wide + 0.10 * np.sin(3 * angle + 9 * down + b.seed) * np.sin(np.pi * down)
     grid = p + wide[..., None] * out
@@ -454,7 +497,11 @@ def _scarf(b: Body, neck: float, rng: np.random.Generator) -> list[Sheet]:
         turn = np.linspace(-np.pi, np.pi, 26)[:, None]
         phase = rng.uniform(0, 6, 3)
         r = thick * (1 + 0.10 * np.sin(2 * angle + phase[0]) + 0.06 * np.sin(5 * angle + phase[1]))
-        r = r * (1 + 0.13 * np.sin(5 * turn + 3 * np.sin(angle + phase[2])) + 0.05 * np.sin(11 * turn + 2 * angle))
+        r = r * (
+            1
+            + 0.13 * np.sin(5 * turn + 3 * np.sin(angle + phase[2]))
+            + 0.05 * np.sin(11 * turn + 2 * angle)
+        )
         drop = 1.5 * smoothstep(1.2, 0.0, np.abs(angle + 0.3 * (1 - 2 * k)))
         wide = spread + 0.8 * r * np.cos(turn) + 0.5 * drop
         high = 0.9 * r * np.sin(turn) - drop + 0.4 * np.sin(angle + phase[1])
@@ -490,9 +537,9 @@ def fabric(b: Body, cloth: str, chart: np.ndarray) -> tuple[np.ndarray, np.ndarr
     rng = np.random.default_rng([b.seed, 53])
     if pattern == "stripes":
         period = rng.uniform(2.2, 6.5)
-        share = smoothstep(0.12, 0.2, np.abs((v / period + 0.3) % 1 - 0.5)) if rng.random() < 0.5 else (
-            smoothstep(0.30, 0.24, np.abs((v / period) % 1 - 0.5)))  # fmt: skip
-        color = mix(share * (v > 2.3), second)
+        low, high = (0.12, 0.20) if rng.random() < 0.5 else (0.30, 0.24)
+        share = smoothstep(low, high, np.abs((v / period) % 1 - 0.5))
+        color = mix(share, second)
         if b.garment == "sweater":
             pattern = "knit"
     elif pattern == "pinstripes":
@@ -504,7 +551,10 @@ def fabric(b: Body, cloth: str, chart: np.ndarray) -> tuple[np.ndarray, np.ndarr
         strong = 0.55 if b.garment != "blazer" else 0.22
         across, down = (np.abs((a / period) % 1 - 0.5) for a in (u, v))
         color = mix(strong * (0.5 * (across < 0.22) + 0.5 * (down < 0.22)), second)
-        thin = np.maximum(smoothstep(0.03, 0.01, np.abs(across - 0.38)), smoothstep(0.03, 0.01, np.abs(down - 0.38)))
+        thin = np.maximum(
+            smoothstep(0.03, 0.01, np.abs(across - 0.38)),
+            smoothstep(0.03, 0.01, np.abs(down - 0.38)),
+        )
         color = mix(0.5 * strong * thin, 0.4 * second + 0.25)
     elif pattern == "dots":
         period = rng.uniform(1.5, 2.8)
@@ -521,7 +571,9 @@ def fabric(b: Body, cloth: str, chart: np.ndarray) -> tuple[np.ndarray, np.ndarr
         cell_u, cell_v = u / 0.62, v / 0.50
         slant = np.abs((cell_u % 1) - 0.5)
         loop = np.abs(((cell_v + 1.1 * slant) % 1) - 0.5)
-        stitch = smoothstep(0.5, 0.1, loop) * smoothstep(0.0, 0.12, slant) * smoothstep(0.5, 0.38, slant)
+        stitch = (
+            smoothstep(0.5, 0.1, loop) * smoothstep(0.0, 0.12, slant) * smoothstep(0.5, 0.38, slant)
+        )
         height = height + 0.045 * stitch
         color = color * (0.80 + 0.24 * stitch)[:, None]
         sheen = sheen + 0.35
@@ -561,14 +613,14 @@ def _shirt_details(b: Body, sheet: Sheet, chart, points) -> tuple[np.ndarray, np
         dark += 0.35 * seam
         rib = (v < 2.1) * np.cos(2 * np.pi * chart[:, 0] / 0.42)
         height += 0.02 * rib
-    if sheet.name in ("garment", "shirt") and b.garment in ("shirt", "blouse", "polo", "blazer"):
-        if not (b.garment == "blazer" and sheet.name == "garment"):
-            edge = np.exp(-(((x - 1.5) / 0.09) ** 2)) + 0.7 * np.exp(-(((x + 1.5) / 0.09) ** 2))
-            dark += 0.4 * edge * front
-            height += 0.10 * smoothstep(1.6, 1.45, np.abs(x)) * front
-            button = np.hypot(x, (y + 27.0 + 4.0) % 8.0 - 4.0)
-            dark += 0.30 * smoothstep(0.62, 0.52, button) * front
-            height += 0.08 * smoothstep(0.62, 0.45, button) * front
+    shirt = sheet.name == ("shirt" if b.garment == "blazer" else "garment")
+    if shirt and b.garment in ("shirt", "blouse", "polo", "blazer"):
+        edge = np.exp(-(((x - 1.5) / 0.09) ** 2)) + 0.7 * np.exp(-(((x + 1.5) / 0.09) ** 2))
+        dark += 0.4 * edge * front
+        height += 0.10 * smoothstep(1.6, 1.45, np.abs(x)) * front
+        button = np.hypot(x, (y + 27.0 + 4.0) % 8.0 - 4.0)
+        dark += 0.30 * smoothstep(0.62, 0.52, button) * front
+        height += 0.08 * smoothstep(0.62, 0.45, button) * front
     if sheet.name == "garment":  # the seam where the sleeve is set in
         hole = b.shoulders - 2.2 - 2.4 * np.sin(np.pi * np.clip((-20 - y) / 16, 0, 1))
         seam = np.abs(np.abs(x) - hole) + 100 * (y < -35)
@@ -680,7 +732,7 @@ def _bare(frame, body: Body, sheet: Sheet, coords: np.ndarray, n: np.ndarray):
     rest = sample(sheet.points, coords)
     level = np.stack([rest[:, 0], np.full(len(rest), 0.6), rest[:, 2] + 1.5], -1)
     level /= np.linalg.norm(level, axis=1, keepdims=True)
-    near = smoothstep(-23.0, -17.2, rest[:, 1:2]) * (sheet.name == "chest")
+    near = smoothstep(-22.3, -16.5, rest[:, 1:2]) * (sheet.name == "chest")
     n = n + near * (level @ frame.pose.rotation.T - n)
     n /= np.linalg.norm(n, axis=1, keepdims=True)
     chart = sample(sheet.chart, coords)

@@ -226,9 +226,9 @@ def _gaze(
         rows.append((now, *aim))
         now += rng.gamma(3.0, 0.28) + 0.12
     # before the head goes somewhere, the eyes are often there
-    for turn in turns.itertuples():
+    for turn in turns.to_dict("records"):
         if rng.random() < 0.4:
-            rows.append((turn.time - rng.uniform(0.08, 0.2), turn.yaw, turn.pitch))
+            rows.append((turn["time"] - rng.uniform(0.08, 0.2), turn["yaw"], turn["pitch"]))
     plan = np.array(sorted(rows))
     size = np.hypot(*np.diff(plan[:, 1:], axis=0, prepend=plan[:1, 1:]).T)
     duration = 0.022 + 0.0024 * size  # main sequence of saccades (Bahill et al. 1975)

@@ -108,7 +108,10 @@ class _Set:
         low = ring * r[0] + (x, y[0], z)
         high = ring * r[1] + (x + tilt[0], y[1], z + tilt[1])
         top = np.broadcast_to((x + tilt[0], y[1], z + tilt[1]), (sides, 3))
-        side = np.stack([low[:-1], low[1:], high[1:]], 1), np.stack([low[:-1], high[1:], high[:-1]], 1)
+        side = (
+            np.stack([low[:-1], low[1:], high[1:]], 1),
+            np.stack([low[:-1], high[1:], high[:-1]], 1),
+        )
         self.add(np.concatenate([*side, np.stack([high[:-1], high[1:], top], 1)]), color, glow)
 
     def ball(self, center, r, color, glow=(0, 0, 0), squash=1.0) -> None:
@@ -134,14 +137,22 @@ class _Set:
         near = 40.0  # the camera stands behind this
         side = wall if side is None else side
         b = -back
-        self.quad((left, floor, b), (right, floor, b), (right, ceiling, b), (left, ceiling, b), wall)
+        self.quad(
+            (left, floor, b), (right, floor, b), (right, ceiling, b), (left, ceiling, b), wall
+        )
         self.quad(
             (left, floor, near), (left, floor, b), (left, ceiling, b), (left, ceiling, near), side
         )
         self.quad(
-            (right, floor, b), (right, floor, near), (right, ceiling, near), (right, ceiling, b), side
+            (right, floor, b),
+            (right, floor, near),
+            (right, ceiling, near),
+            (right, ceiling, b),
+            side,
         )
-        self.quad((left, floor, near), (right, floor, near), (right, floor, b), (left, floor, b), ground)
+        self.quad(
+            (left, floor, near), (right, floor, near), (right, floor, b), (left, floor, b), ground
+        )
         self.quad(
             (left, ceiling, b), (right, ceiling, b), (right, ceiling, near), (left, ceiling, near),
             (0.7, 0.69, 0.66),
@@ -151,7 +162,8 @@ class _Set:
     def window(self, x, y, z, view, panes=(2, 2), frame=(0.62, 0.61, 0.58), sill=True) -> None:
         """A window in a wall at z; ``view`` is a glowing picture."""
         self.quad(
-            (x[0], y[0], z + 2.5), (x[1], y[0], z + 2.5), (x[1], y[1], z + 2.5), (x[0], y[1], z + 2.5),
+            (x[0], y[0], z + 2.5), (x[1], y[0], z + 2.5),
+            (x[1], y[1], z + 2.5), (x[0], y[1], z + 2.5),
             (0, 0, 0), (1, 1, 1), view,
         )  # fmt: skip
         w = 2.6
@@ -174,7 +186,10 @@ class _Set:
         wave = z + depth * (1 + np.sin(phase))
         low = np.stack([u, np.full(n, y[0]), wave], 1)
         high = np.stack([u, np.full(n, y[1]), z + 0.5 * (wave - z)], 1)
-        tri = [np.stack([low[:-1], low[1:], high[1:]], 1), np.stack([low[:-1], high[1:], high[:-1]], 1)]
+        tri = [
+            np.stack([low[:-1], low[1:], high[1:]], 1),
+            np.stack([low[:-1], high[1:], high[:-1]], 1),
+        ]
         self.add(np.concatenate(tri), color, np.asarray(color) * glow)
 
     # -- furniture
@@ -221,7 +236,9 @@ class _Set:
                         self.thing((split + b) / 2, lower + 1.4, z + depth * 0.5, room)
                 else:
                     for k in range(int(rng.integers(1, 4))):
-                        self.thing(a + (b - a) * (k + 0.6) / 3.2, lower + 1.4, z + depth * 0.5, room)
+                        self.thing(
+                            a + (b - a) * (k + 0.6) / 3.2, lower + 1.4, z + depth * 0.5, room
+                        )
 
     def thing(self, x, y, z, room) -> None:
         """A vase, box, globe, frame or small plant standing at (x, y, z)."""
@@ -233,7 +250,9 @@ class _Set:
             self.tube(x, z, (y + h * 0.7, y + h), (h * 0.26, h * 0.1), color)
         elif kind == 1:
             w = rng.uniform(6, 11)
-            self.box((x - w, x + w), (y, y + h * 0.6), (z - 8, z + 8), color, turn=rng.uniform(-15, 15))
+            self.box(
+                (x - w, x + w), (y, y + h * 0.6), (z - 8, z + 8), color, turn=rng.uniform(-15, 15)
+            )
         elif kind == 2:
             self.ball((x, y + h * 0.5, z), h * 0.36, color)
             self.tube(x, z, (y, y + h * 0.2), (h * 0.2, h * 0.1), (0.1, 0.06, 0.03))
@@ -262,7 +281,9 @@ class _Set:
             r = 0.16 * height + 1.5
             glaze = self.pick([(0.5, 0.48, 0.45), (0.35, 0.14, 0.07), (0.12, 0.13, 0.14)])
             self.tube(x, z, (y, y + 0.3 * height), (0.75 * r, r), glaze)
-        tint = np.array(leaf or self.pick([(0.05, 0.14, 0.035), (0.09, 0.17, 0.05), (0.04, 0.10, 0.05)]))
+        tint = np.array(
+            leaf or self.pick([(0.05, 0.14, 0.035), (0.09, 0.17, 0.05), (0.04, 0.10, 0.05)])
+        )
         base = np.array([x, y + 0.25 * height, z])
         fat = rng.uniform(0.035, 0.095)
         for _ in range(int(rng.integers(26, 60))):
@@ -274,13 +295,15 @@ class _Set:
             spine = base + np.stack([radius * np.cos(angle), rise, radius * np.sin(angle)], 1)
             width = fat * length * np.sin(np.pi * np.clip(0.08 + 0.92 * along, 0, 1)) ** 0.7
             across = np.array([-np.sin(angle), 0.25, np.cos(angle)])
-            l, r_ = spine + across * width[:, None], spine - across * width[:, None]
-            tri = [np.stack([l[:-1], r_[:-1], r_[1:]], 1), np.stack([l[:-1], r_[1:], l[1:]], 1)]
+            a, b = spine + across * width[:, None], spine - across * width[:, None]
+            tri = [np.stack([a[:-1], b[:-1], b[1:]], 1), np.stack([a[:-1], b[1:], a[1:]], 1)]
             self.add(np.concatenate(tri), tint * rng.uniform(0.6, 1.7))
 
     def artwork(self, x, y, z, w, h) -> None:
         """A framed picture on a wall at z, centered at (x, y)."""
-        frame = self.pick([(0.05, 0.045, 0.04), (0.30, 0.18, 0.09), (0.6, 0.58, 0.55), (0.35, 0.26, 0.1)])
+        frame = self.pick(
+            [(0.05, 0.045, 0.04), (0.30, 0.18, 0.09), (0.6, 0.58, 0.55), (0.35, 0.26, 0.1)]
+        )
         self.box((x - w / 2, x + w / 2), (y - h / 2, y + h / 2), (z, z + 2.2), frame)
         m = 2.0
         self.quad(
@@ -336,15 +359,6 @@ class _Set:
             self.quad(*corners, (0, 0, 0), (0.55, 0.6, 0.68), _screen(self.rng))
             self.lamp((x, y + h / 2, z + 22), (0.7, 0.85, 1.1), 0.12, 50)
 
-    def door(self, x, floor, z, color, open_=0.0) -> None:
-        top = floor + 204
-        self.box((x - 50, x + 50), (floor, top + 6), (z, z + 2.5), np.asarray(color) * 1.15)
-        self.box((x - 43, x + 43), (floor, top), (z + 2.5, z + 4), color)
-        for lower, upper in ((0.08, 0.42), (0.5, 0.94)):
-            y = (floor + 204 * lower, floor + 204 * upper)
-            self.box((x - 33, x + 33), y, (z + 4, z + 5), np.asarray(color) * 0.9)
-        self.box((x + 33, x + 38), (floor + 98, floor + 103), (z + 5, z + 10), (0.45, 0.4, 0.3))
-
 
 # -- pictures
 
@@ -378,7 +392,9 @@ def _artwork(rng: np.random.Generator) -> np.ndarray:
         for _ in range(rng.integers(1, 5)):
             c = tuple(int(v) for v in rng.integers(18, n - 18, 2))
             cv2.circle(art, c, int(rng.integers(5, 16)), color.tolist(), -1, cv2.LINE_AA)
-            cv2.line(art, c, (int(rng.integers(10, 62)), 64), (color * 0.6).tolist(), 1, cv2.LINE_AA)
+            cv2.line(
+                art, c, (int(rng.integers(10, 62)), 64), (color * 0.6).tolist(), 1, cv2.LINE_AA
+            )
         art[:9] = art[-9:] = (0.7, 0.69, 0.66)
         art[:, :9] = art[:, -9:] = (0.7, 0.69, 0.66)
     else:  # a painting in strokes
@@ -389,8 +405,8 @@ def _artwork(rng: np.random.Generator) -> np.ndarray:
             q = p + rng.integers(-18, 18, 2)
             color = base[rng.integers(3)] * rng.uniform(0.5, 1.5)
             cv2.line(
-                art, tuple(map(int, p)), tuple(map(int, q)), color.tolist(), int(rng.integers(2, 7)),
-                cv2.LINE_AA,
+                art, tuple(map(int, p)), tuple(map(int, q)), color.tolist(),
+                int(rng.integers(2, 7)), cv2.LINE_AA,
             )  # fmt: skip
     return np.clip(art, 0, 0.8)
 
@@ -425,7 +441,9 @@ def _city(rng: np.random.Generator, day: bool) -> np.ndarray:
             bw = int(rng.integers(14, 38))
             top = int(h * (rng.uniform(0.25, 0.6) + 0.13 * layer))
             if day:
-                wash = np.array([(0.9, 0.85, 0.8), (1.0, 0.72, 0.55), (0.7, 0.78, 0.85)][rng.integers(3)])
+                wash = np.array(
+                    [(0.9, 0.85, 0.8), (1.0, 0.72, 0.55), (0.7, 0.78, 0.85)][rng.integers(3)]
+                )
                 color = wash * rng.uniform(0.5, 1.3) * (1.3 - 0.25 * layer)
             else:
                 color = np.array([0.03, 0.03, 0.045]) * rng.uniform(0.5, 1.2)
@@ -473,8 +491,12 @@ def _living(s: _Set) -> None:
     x = rng.uniform(-90, 10) * side
     s.sofa((x - 85, x + 85), -62, -b + 8, s.pick(CLOTHS))
     for k in range(int(rng.integers(1, 4))):
-        s.artwork(x + (k - 1) * 62, rng.uniform(15, 32), -b, rng.uniform(36, 54), rng.uniform(40, 62))
-    s.shade_lamp(x - side * 118, rng.uniform(0, 14), -b + 40, 19, 0.9 if s.mood.day else 1.8, stand=-115)
+        s.artwork(
+            x + (k - 1) * 62, rng.uniform(15, 32), -b, rng.uniform(36, 54), rng.uniform(40, 62)
+        )
+    s.shade_lamp(
+        x - side * 118, rng.uniform(0, 14), -b + 40, 19, 0.9 if s.mood.day else 1.8, stand=-115
+    )
     s.plant(x + side * 122, -112, -b + 45, rng.uniform(110, 150))
     a = x + side * 150
     view = _garden(rng, s.mood.day) if rng.random() < 0.5 else _city(rng, s.mood.day)
@@ -521,14 +543,16 @@ def _bedroom(s: _Set) -> None:
         s.box((x + k * 40 - 24, x + k * 40 + 24), (-52, -20), (-b + 34, -b + 46), s.pick(CLOTHS))
         n = x + k * 122
         s.box((n - 24, n + 24), (-105, -42), (-b + 5, -b + 45), s.pick(WOODS))
-        s.shade_lamp(n, -14, -b + 24, 14, 0.5 if s.mood.day else 1.6)
+        s.shade_lamp(n, -19.6, -b + 24, 14, 0.5 if s.mood.day else 1.6)
     s.box((x - 95, x + 95), (-75, -50), (-b + 12, 40), (0.55, 0.53, 0.5))
     s.artwork(x - 30, 52, -b, 46, 46)
     s.artwork(x + 30, 52, -b, 46, 46)
     a = x + side * 165
     lo, hi = sorted((a, a + side * 90))
     s.window((lo, hi), (-40, 100), -b, _garden(rng, s.mood.day))
-    s.curtain((lo - 20, hi + 10), (-104, 112), -b + 8, (0.62, 0.6, 0.56), 0.5 if s.mood.day else 0.0)
+    s.curtain(
+        (lo - 20, hi + 10), (-104, 112), -b + 8, (0.62, 0.6, 0.56), 0.5 if s.mood.day else 0.0
+    )
     s.lamp((120 * side, 80, -40), NEUTRAL if s.mood.day else TUNGSTEN, 0.8, 180, True)
 
 
@@ -553,7 +577,15 @@ def _office(s: _Set) -> None:
                 s.thing(x + 62, -46, z, 28)
     view = _city(rng, s.mood.day)
     for k in range(5):
-        s.window((-450 + 180 * k, -290 + 180 * k), (-20, 135), -b, view, (1, 1), (0.25, 0.26, 0.28), False)
+        s.window(
+            (-450 + 180 * k, -290 + 180 * k),
+            (-20, 135),
+            -b,
+            view,
+            (1, 1),
+            (0.25, 0.26, 0.28),
+            False,
+        )
     s.box((-520, 520), (-120, -30), (-b, -b + 4), (0.45, 0.45, 0.46))
     x = rng.choice([-1, 1]) * rng.uniform(90, 150)
     s.plant(x, -118, -rng.uniform(180, 260), rng.uniform(120, 170))
@@ -563,7 +595,9 @@ def _kitchen(s: _Set) -> None:
     rng, side = s.rng, s.mood.side
     b = rng.uniform(190, 270)
     s.shell(b, -320, 320, -130, 135, s.pick(WALLS), (0.3, 0.28, 0.25))
-    front = s.pick([(0.60, 0.59, 0.56), (0.10, 0.16, 0.15), (0.07, 0.10, 0.16), *WOODS[:3], (0.34, 0.40, 0.33)])
+    front = s.pick(
+        [(0.60, 0.59, 0.56), (0.10, 0.16, 0.15), (0.07, 0.10, 0.16), *WOODS[:3], (0.34, 0.40, 0.33)]
+    )
     top = s.pick([(0.5, 0.48, 0.45), (0.06, 0.06, 0.065), (0.34, 0.22, 0.12)])
     tile = s.pick([(0.62, 0.62, 0.60), (0.20, 0.34, 0.36), (0.5, 0.44, 0.36), (0.35, 0.40, 0.38)])
     w, h = rng.choice([(15.0, 7.5), (11.0, 11.0), (20.0, 10.0)])
@@ -592,21 +626,35 @@ def _kitchen(s: _Set) -> None:
         s.box((gap - 32, gap + 32), (40, 60), (-b, -b + 50), (0.4, 0.4, 0.41))
         s.box((gap - 14, gap + 14), (60, 135), (-b, -b + 26), (0.4, 0.4, 0.41))
         s.lamp((gap, 34, -b + 30), NEUTRAL, 0.6, 50)
-    for k in range(int(rng.integers(5, 10))):
+    for _ in range(int(rng.integers(5, 10))):
         x, z = rng.uniform(-190, 190), -b + rng.uniform(15, 45)
         kind, tint = rng.integers(4), s.pick(CLOTHS + BOOKS + [(0.6, 0.6, 0.58)])
         if kind == 0:
-            s.tube(x, z, (-47, -26), (4, 4), s.pick([(0.03, 0.10, 0.04), (0.2, 0.1, 0.03), (0.4, 0.4, 0.36)]))
+            s.tube(
+                x,
+                z,
+                (-47, -26),
+                (4, 4),
+                s.pick([(0.03, 0.10, 0.04), (0.2, 0.1, 0.03), (0.4, 0.4, 0.36)]),
+            )
             s.tube(x, z, (-26, -14), (3.4, 1.4), (0.05, 0.12, 0.05))
         elif kind == 1:
             s.tube(x, z, (-47, -30), (7, 8), tint)
             for _ in range(5):
-                s.tube(x, z, (-32, rng.uniform(-18, -8)), (0.6, 1.4), s.pick(WOODS), tilt=rng.uniform(-6, 6, 2))
+                s.tube(
+                    x,
+                    z,
+                    (-32, rng.uniform(-18, -8)),
+                    (0.6, 1.4),
+                    s.pick(WOODS),
+                    tilt=rng.uniform(-6, 6, 2),
+                )
         elif kind == 2:
             s.tube(x, z, (-47, -39), (7, 15), tint)
             for _ in range(6):
-                s.ball((x + rng.uniform(-9, 9), -37 + rng.uniform(0, 3), z + rng.uniform(-6, 6)), 4.2,
-                       s.pick([(0.5, 0.10, 0.03), (0.55, 0.30, 0.03), (0.25, 0.33, 0.06)]))  # fmt: skip
+                place = x + rng.uniform(-9, 9), -37 + rng.uniform(0, 3), z + rng.uniform(-6, 6)
+                fruit = s.pick([(0.5, 0.10, 0.03), (0.55, 0.30, 0.03), (0.25, 0.33, 0.06)])
+                s.ball(place, 4.2, fruit)
         else:
             s.plant(x, -47, z, rng.uniform(26, 40))
     for x in (-95, 0, 95):
@@ -639,7 +687,11 @@ def _brick(s: _Set) -> None:
         s.plant(-x - 70, -9, -b + 18, 60)
     s.box((-340, 340), (104, 109), (-b + 12, -b + 17), (0.06, 0.06, 0.06))  # a pipe
     for k in range(int(rng.integers(2, 5))):
-        bulb = (-120 + 80 * k + rng.uniform(-15, 15), rng.uniform(40, 75), -b + rng.uniform(50, 110))
+        bulb = (
+            -120 + 80 * k + rng.uniform(-15, 15),
+            rng.uniform(40, 75),
+            -b + rng.uniform(50, 110),
+        )
         s.ball(bulb, 4.5, (0, 0, 0), np.array(TUNGSTEN) * 9)
         s.tube(bulb[0], bulb[2], (bulb[1] + 4, 170), (0.4, 0.4), (0.02, 0.02, 0.02))
         s.lamp(bulb, TUNGSTEN, 0.5, 50)
@@ -649,12 +701,22 @@ def _brick(s: _Set) -> None:
 def _cafe(s: _Set) -> None:
     rng = s.rng
     b = rng.uniform(330, 470)
-    s.shell(b, -420, 420, -120, 180, s.pick([WALLS[6], WALLS[5], (0.10, 0.12, 0.10), WALLS[4]]), WOODS[1])
+    s.shell(
+        b,
+        -420,
+        420,
+        -120,
+        180,
+        s.pick([WALLS[6], WALLS[5], (0.10, 0.12, 0.10), WALLS[4]]),
+        WOODS[1],
+    )
     s.shelf((-170, 170), (-45, 85), -b + 2, 30, s.pick(WOODS), 3, 0.1)
     for j in range(3):  # bottles
         for x in np.arange(-160, 165, 9.5):
             if rng.random() < 0.75:
-                tint = s.pick([(0.03, 0.11, 0.04), (0.25, 0.10, 0.02), (0.45, 0.45, 0.42), (0.3, 0.05, 0.03)])
+                tint = s.pick(
+                    [(0.03, 0.11, 0.04), (0.25, 0.10, 0.02), (0.45, 0.45, 0.42), (0.3, 0.05, 0.03)]
+                )
                 y = -43.6 + 43.3 * j
                 r = rng.uniform(2.8, 4.0)
                 z = -b + 20 + rng.uniform(-4, 4)
@@ -663,21 +725,26 @@ def _cafe(s: _Set) -> None:
         s.lamp((rng.uniform(-100, 100), -23 + 43 * j, -b + 50), TUNGSTEN, 0.7, 60)
     s.box((-260, 260), (-120, -50), (-b + 95, -b + 145), s.pick(WOODS))
     s.box((-265, 265), (-50, -45), (-b + 90, -b + 152), s.pick([WOODS[3], (0.5, 0.48, 0.45)]))
-    for k in range(int(rng.integers(6, 11))):
+    for _ in range(int(rng.integers(6, 11))):
         s.thing(rng.uniform(-230, 230), -45, -b + 120, 40)
-    for k in range(int(rng.integers(4, 8))):  # pendants
+    for _ in range(int(rng.integers(4, 8))):  # pendants
         x, z, y = rng.uniform(-200, 200), rng.uniform(-b + 60, -190), rng.uniform(12, 55)
         shade = s.pick([(0.04, 0.04, 0.04), (0.35, 0.2, 0.05), (0.08, 0.14, 0.12)])
         s.tube(x, z, (y, y + 17), (17, 4), shade)
         s.ball((x, y - 1, z), 6.5, (0, 0, 0), np.array(TUNGSTEN) * 10)
         s.tube(x, z, (y + 17, 180), (0.5, 0.5), (0.02, 0.02, 0.02))
         s.lamp((x, y - 6, z), TUNGSTEN, 0.9, 80)
-    for k in range(4):
+    for _ in range(4):
         x, z = rng.uniform(-250, 250), rng.uniform(-250, -170)
         s.tube(x, z, (-58, -55), (36, 36), s.pick(WOODS), sides=24)
         s.chair(x + 48, rng.uniform(-50, -38), z, s.pick(WOODS))
     for k in range(9):  # a string of bulbs
-        s.ball((-200 + 50 * k, 70 - 9 * np.sin(np.pi * (k % 3) / 2), -b + 150), 3, (0, 0, 0), np.array(TUNGSTEN) * 8)
+        s.ball(
+            (-200 + 50 * k, 70 - 9 * np.sin(np.pi * (k % 3) / 2), -b + 150),
+            3,
+            (0, 0, 0),
+            np.array(TUNGSTEN) * 8,
+        )
     s.lamp((120 * s.mood.side, 130, -120), TUNGSTEN, 0.7, 220, True)
 
 
@@ -686,7 +753,9 @@ def _corridor(s: _Set) -> None:
     b = rng.uniform(600, 900)
     wall = s.pick(WALLS)
     left, right = -rng.uniform(90, 130), rng.uniform(90, 130)
-    s.shell(b, left, right, -150, 115, wall, s.pick([(0.3, 0.28, 0.25), (0.14, 0.15, 0.17), *WOODS]))
+    s.shell(
+        b, left, right, -150, 115, wall, s.pick([(0.3, 0.28, 0.25), (0.14, 0.15, 0.17), *WOODS])
+    )
     s.window((left + 25, right - 25), (-80, 90), -b, _garden(rng, s.mood.day), (2, 2))
     door = s.pick([*WOODS, (0.5, 0.5, 0.48), (0.12, 0.2, 0.25)])
     for z in np.arange(-b + 110, -80, 170):
@@ -715,7 +784,13 @@ def _evening(s: _Set) -> None:
     s.curtain((x + 78, x + 125), (-114, 112), -b + 8, tint)
     s.shade_lamp(x - side * 135, rng.uniform(-8, 16), -b + 50, 19, 2.0, stand=-115)
     s.sofa((x - side * 80 - 80, x - side * 80 + 80), -66, -b + 40, s.pick(CLOTHS))
-    s.shelf((-x - 120, -x - 50) if side > 0 else (-x + 50, -x + 120), (-114, 85), -b + 2, 30, s.pick(WOODS))
+    s.shelf(
+        (-x - 120, -x - 50) if side > 0 else (-x + 50, -x + 120),
+        (-114, 85),
+        -b + 2,
+        30,
+        s.pick(WOODS),
+    )
     s.plant(x + side * 110, -112, -b + 60, 135)
     s.lamp((140 * side, 70, -90), TUNGSTEN, 0.7, 140, True)
 
@@ -735,9 +810,6 @@ def _classroom(s: _Set) -> None:
             w = rng.uniform(2, 12)
             s.box((at, at + w), (y, y + rng.uniform(0.8, 4)), (-b + 3.6, -b + 3.9), chalk)
             at += w + rng.uniform(1, 5)
-    for k in range(4):
-        at = x + 40 + rng.uniform(0, 80), rng.uniform(-20, 60)
-        s.tube(at[0], -b + 3.5, (at[1], at[1] + 0.4), (0.1, 0.1), chalk)
     s.box((x - 160, x + 160), (-42, -39), (-b, -b + 10), (0.3, 0.2, 0.1))
     for k in (-1, 1):
         a = x + k * 215
@@ -774,9 +846,14 @@ def _plaster(s: _Set) -> None:
     s.plant(side * rng.uniform(70, 105), rng.uniform(-110, -80), -b + 40, rng.uniform(120, 165))
     s.box((-x - 60, -x + 60), (-115, -48), (-b, -b + 42), s.pick(WOODS + [(0.55, 0.54, 0.51)]))
     s.thing(-x - 30, -48, -b + 20, 44)
-    s.shade_lamp(-x + 34, -16, -b + 22, 13, 0.8)
+    s.shade_lamp(-x + 34, -27.2, -b + 22, 13, 0.8)
     direction = np.array([side * rng.uniform(0.9, 1.5), rng.uniform(0.35, 0.7), 1.0])
-    s.sun = (direction / np.linalg.norm(direction), np.array([1.5, 1.3, 1.0]), rng.uniform(30, 48), rng.uniform(42, 60))
+    s.sun = (
+        direction / np.linalg.norm(direction),
+        np.array([1.5, 1.3, 1.0]),
+        rng.uniform(30, 48),
+        rng.uniform(42, 60),
+    )
     s.lamp((170 * side, 70, 20), NEUTRAL, 0.9, 220, True)
 
 
@@ -806,7 +883,7 @@ def _studio(s: _Set) -> None:
     s.monitor(x + side * 130, -38, -b + 40, 60, turn=-20 * side)
     s.box((x + side * 130 - 70, x + side * 130 + 70), (-58, -54), (-b + 5, -b + 70), s.pick(WOODS))
     s.thing(x + side * 82, -54, -b + 40, 36)
-    s.shade_lamp(x + side * 185, -20, -b + 30, 12, 1.0)
+    s.shade_lamp(x + side * 185, -34.8, -b + 30, 12, 1.0)
     s.lamp((130 * side, 90, 10), NEUTRAL if s.mood.day else TUNGSTEN, 0.7, 170, True)
 
 
@@ -819,8 +896,15 @@ def _balcony(s: _Set) -> None:
     if s.mood.day:
         view = view * 0.6
     x = rng.uniform(-40, 40)
-    s.window((x - 150, x + 150), (-34, 108), -b, view, (3, 1), s.pick([(0.6, 0.59, 0.57), (0.06, 0.06, 0.065), WOODS[1]]))
-    for k in range(int(rng.integers(3, 7))):
+    s.window(
+        (x - 150, x + 150),
+        (-34, 108),
+        -b,
+        view,
+        (3, 1),
+        s.pick([(0.6, 0.59, 0.57), (0.06, 0.06, 0.065), WOODS[1]]),
+    )
+    for _ in range(int(rng.integers(3, 7))):
         s.plant(x + rng.uniform(-140, 140), -36, -b + 12, rng.uniform(24, 60))
     s.books((x - 120, x - 70), -36, -b + 4, 12, 26)
     s.curtain((x - 190, x - 138), (-110, 122), -b + 12, s.pick(CLOTHS + [(0.6, 0.58, 0.55)]), 0.2)
@@ -836,29 +920,57 @@ def _park(s: _Set) -> None:
     s.quad((-3000, -155, 200), (3000, -155, 200), (3000, -150, -3000), (-3000, -150, -3000), ground)
     path = s.pick([(0.42, 0.37, 0.30), (0.3, 0.29, 0.28)])
     x = rng.uniform(-300, 300)
-    s.quad((x - 90, -154, 100), (x + 90, -154, 100), (x + 30, -149, -2500), (x - 140, -149, -2500), path)
+    s.quad(
+        (x - 90, -154, 100),
+        (x + 90, -154, 100),
+        (x + 30, -149, -2500),
+        (x - 140, -149, -2500),
+        path,
+    )
     dusk = not s.mood.day
-    high, low = ((0.9, 1.3, 2.0), (2.0, 2.1, 2.1)) if not dusk else ((0.25, 0.30, 0.50), (1.3, 0.75, 0.42))
+    high, low = (
+        ((0.9, 1.3, 2.0), (2.0, 2.1, 2.1)) if not dusk else ((0.25, 0.30, 0.50), (1.3, 0.75, 0.42))
+    )
     y = np.linspace(0, 1, 64)[:, None, None]
     sky = np.broadcast_to((1 - y) * np.array(high) + y * np.array(low), (64, 4, 3))
-    s.quad((-4000, -200, -3000), (4000, -200, -3000), (4000, 1500, -3000), (-4000, 1500, -3000), (0, 0, 0), (1, 1, 1), sky)
-    for k in range(int(rng.integers(14, 24))):
+    s.quad(
+        (-4000, -200, -3000),
+        (4000, -200, -3000),
+        (4000, 1500, -3000),
+        (-4000, 1500, -3000),
+        (0, 0, 0),
+        (1, 1, 1),
+        sky,
+    )
+    for _ in range(int(rng.integers(14, 24))):
         z = -rng.uniform(500, 2600)
         at = rng.uniform(-0.75, 0.75) * (-z + 100)
         trunk = s.pick([(0.08, 0.055, 0.035), (0.13, 0.10, 0.075)])
         r = rng.uniform(9, 22)
         top = rng.uniform(150, 420)
         s.tube(at, z, (-152, top), (r, r * 0.6), trunk, tilt=rng.uniform(-40, 40, 2))
-        leaf = np.array([0.07, 0.15, 0.03]) * rng.uniform(0.6, 1.6) * (1 + np.array([0.5, 0.1, 0]) * rng.random())
+        leaf = (
+            np.array([0.07, 0.15, 0.03])
+            * rng.uniform(0.6, 1.6)
+            * (1 + np.array([0.5, 0.1, 0]) * rng.random())
+        )
         crown = rng.uniform(120, 260)
         n = 900
-        spot = rng.normal(0, 1, (n, 3)) * np.array([crown, crown * 0.55, crown]) * 0.6 + (at, top, z)
+        spot = rng.normal(0, 1, (n, 3)) * np.array([crown, crown * 0.55, crown]) * 0.6 + (
+            at,
+            top,
+            z,
+        )
         size = rng.uniform(5, 15, (n, 1, 1))
         leaves = spot[:, None, :] + size * rng.normal(0, 1, (n, 3, 3))
-        shade = np.clip(0.55 + 0.5 * (spot[:, 1] - top) / crown, 0.2, 1.5) * rng.uniform(0.5, 1.6, n)
-        sunny = (rng.random(n) < 0.12)[:, None] * np.array([0.5, 0.5, 0.16]) * (0.4 if dusk else 1.0)
+        shade = np.clip(0.55 + 0.5 * (spot[:, 1] - top) / crown, 0.2, 1.5) * rng.uniform(
+            0.5, 1.6, n
+        )
+        sunny = (
+            (rng.random(n) < 0.12)[:, None] * np.array([0.5, 0.5, 0.16]) * (0.4 if dusk else 1.0)
+        )
         s.add(leaves, leaf * shade[:, None], sunny)
-    for k in range(10):  # shrubs
+    for _ in range(10):  # shrubs
         z = -rng.uniform(350, 1500)
         at = rng.uniform(-0.8, 0.8) * (-z + 100)
         n = 420
@@ -871,18 +983,40 @@ def _park(s: _Set) -> None:
         for j in range(4):
             at = rng.uniform(-60, 60)
             s.box((at - 80, at + 80), (-108 + 14 * j, -100 + 14 * j), (z, z + 6), s.pick(WOODS))
-    s.lamp((900 * s.mood.side, 900, 300), (1.3, 1.2, 1.0) if not dusk else (1.2, 0.7, 0.4), 1.4, 4000, True)
+    s.lamp(
+        (900 * s.mood.side, 900, 300),
+        (1.3, 1.2, 1.0) if not dusk else (1.2, 0.7, 0.4),
+        1.4,
+        4000,
+        True,
+    )
     s.sky, s.ground = np.array([0.45, 0.52, 0.62]), np.array([0.12, 0.15, 0.06])
 
 
 def _street(s: _Set) -> None:
     """A street at dusk or by day: house fronts, shop windows, lamps and cars far behind."""
     rng, day = s.rng, s.mood.day
-    s.quad((-3000, -160, 200), (3000, -160, 200), (3000, -160, -4000), (-3000, -160, -4000), (0.13, 0.13, 0.14))
+    s.quad(
+        (-3000, -160, 200),
+        (3000, -160, 200),
+        (3000, -160, -4000),
+        (-3000, -160, -4000),
+        (0.13, 0.13, 0.14),
+    )
     y = np.linspace(0, 1, 64)[:, None, None]
-    high, low = ((1.0, 1.4, 2.1), (2.2, 2.2, 2.2)) if day else ((0.05, 0.08, 0.20), (0.55, 0.36, 0.34))
+    high, low = (
+        ((1.0, 1.4, 2.1), (2.2, 2.2, 2.2)) if day else ((0.05, 0.08, 0.20), (0.55, 0.36, 0.34))
+    )
     sky = np.broadcast_to((1 - y) * np.array(high) + y * np.array(low), (64, 4, 3))
-    s.quad((-4000, -200, -4000), (4000, -200, -4000), (4000, 1800, -4000), (-4000, 1800, -4000), (0, 0, 0), (1, 1, 1), sky)
+    s.quad(
+        (-4000, -200, -4000),
+        (4000, -200, -4000),
+        (4000, 1800, -4000),
+        (-4000, 1800, -4000),
+        (0, 0, 0),
+        (1, 1, 1),
+        sky,
+    )
     for out in (-1, 1):
         z, x = -250.0, out * rng.uniform(260, 420)
         while z > -3500:
@@ -897,14 +1031,32 @@ def _street(s: _Set) -> None:
                     glow = np.array(TUNGSTEN) * rng.uniform(0.6, 2.2) if lit else (0.02, 0.03, 0.04)
                     if day and not lit:
                         glow = np.array([0.25, 0.3, 0.36]) * rng.uniform(0.4, 1.5)
-                    p = [(e, fy, fz - 35), (e, fy, fz + 35), (e, fy + 110, fz + 35), (e, fy + 110, fz - 35)]
+                    p = [
+                        (e, fy, fz - 35),
+                        (e, fy, fz + 35),
+                        (e, fy + 110, fz + 35),
+                        (e, fy + 110, fz - 35),
+                    ]
                     s.quad(*p, (0.02, 0.02, 0.02), glow)
             tint = np.array([TUNGSTEN, NEUTRAL, (0.5, 0.9, 1.2), (1.2, 0.5, 0.5)][rng.integers(4)])
             glow = tint * rng.uniform(0.8, 2.2) * (0.3 if day else 1)
-            p = [(e, -120, z - length + 40), (e, -120, z - 40), (e, 90, z - 40), (e, 90, z - length + 40)]
+            p = [
+                (e, -120, z - length + 40),
+                (e, -120, z - 40),
+                (e, 90, z - 40),
+                (e, 90, z - length + 40),
+            ]
             s.quad(*p, (0.03, 0.03, 0.03), glow)
-            awning = s.pick([(0.4, 0.05, 0.04), (0.05, 0.16, 0.10), (0.08, 0.12, 0.3), (0.5, 0.42, 0.3)])
-            s.quad((x - out * 90, 80, z - length + 30), (x - out * 90, 80, z - 30), (x, 130, z - 30), (x, 130, z - length + 30), awning)
+            awning = s.pick(
+                [(0.4, 0.05, 0.04), (0.05, 0.16, 0.10), (0.08, 0.12, 0.3), (0.5, 0.42, 0.3)]
+            )
+            s.quad(
+                (x - out * 90, 80, z - length + 30),
+                (x - out * 90, 80, z - 30),
+                (x, 130, z - 30),
+                (x, 130, z - length + 30),
+                awning,
+            )
             if not day:
                 s.lamp((e - out * 60, 20, z - length / 2), tint, 0.8, 200)
             z -= length + rng.choice([0, 0, 150])
@@ -915,7 +1067,7 @@ def _street(s: _Set) -> None:
             s.ball((x, 270, z), 19, (0, 0, 0), np.array(TUNGSTEN) * (0.6 if day else 11))
             if not day:
                 s.lamp((x, 240, z), TUNGSTEN, 1.1, 220)
-    for k in range(8):
+    for _ in range(8):
         x, z = rng.choice([-150, 120]) + rng.uniform(-20, 20), -rng.uniform(700, 3000)
         tint = s.pick(BOOKS + [(0.5, 0.5, 0.5), (0.03, 0.03, 0.03)])
         s.box((x - 85, x + 85), (-140, -75), (z - 200, z + 200), tint)
@@ -1025,8 +1177,9 @@ def _rasterize(corners, look, fov, size) -> tuple[np.ndarray, np.ndarray]:
     # what stands beside or behind the camera would be drawn as streaks across the picture
     local = corners @ look[:3, :3].T + look[:3, 3]
     reach = np.tan(fov / 2) * max(w / h, 1.0) * np.maximum(-local[..., 2], 0)
-    outside = np.abs(local[..., :2]) > 1.5 * reach[..., None] + 30
-    keep = (local[..., 2] < -16).all(1) & ~outside.all(1).any(1) & (outside.mean((1, 2)) < 1)
+    limit = 1.5 * reach[..., None] + 30
+    aside = (local[..., :2] > limit).all(1) | (local[..., :2] < -limit).all(1)
+    keep = (local[..., 2] < -16).all(1) & ~aside.any(1)
     number = np.flatnonzero(keep) + 1
     corners = corners[keep]
     count = len(corners)
@@ -1055,13 +1208,21 @@ def _pictures(s: _Set, index, points, corners, albedo, shine):
         if not len(rows):
             continue
         tri = index[rows, columns]
-        a, e1, e2 = corners[tri, 0], corners[tri, 1] - corners[tri, 0], corners[tri, 2] - corners[tri, 0]
+        a, e1, e2 = (
+            corners[tri, 0],
+            corners[tri, 1] - corners[tri, 0],
+            corners[tri, 2] - corners[tri, 0],
+        )
         p = points[rows, columns] - a
         d11, d12, d22 = (e1 * e1).sum(1), (e1 * e2).sum(1), (e2 * e2).sum(1)
         p1, p2 = (p * e1).sum(1), (p * e2).sum(1)
         det = d11 * d22 - d12**2 + 1e-12
         b1, b2 = (d22 * p1 - d12 * p2) / det, (d11 * p2 - d12 * p1) / det
-        at = uv[tri, 0] + b1[:, None] * (uv[tri, 1] - uv[tri, 0]) + b2[:, None] * (uv[tri, 2] - uv[tri, 0])
+        at = (
+            uv[tri, 0]
+            + b1[:, None] * (uv[tri, 1] - uv[tri, 0])
+            + b2[:, None] * (uv[tri, 2] - uv[tri, 0])
+        )
         h, w = image.shape[:2]
         x = (at[:, 0] * (w - 1)).astype(np.float32)
         y = (at[:, 1] * (h - 1)).astype(np.float32)
@@ -1082,16 +1243,18 @@ def _bilinear(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _grain(points: np.ndarray, n: np.ndarray) -> np.ndarray:
-    """Unevenness of plaster, wood and cloth: smooth noise fixed to the surface, about 0.85..1.15."""
+    """Unevenness of plaster, wood and cloth: smooth noise fixed to the surface."""
     noise = np.random.default_rng(7).normal(size=(256, 256)).astype(np.float32)
+    wide = np.pad(noise, 64, mode="wrap")  # so that the tile has no seams
     noise = sum(
-        k * cv2.GaussianBlur(noise, (0, 0), r, borderType=cv2.BORDER_REFLECT) * r
+        k * r * cv2.GaussianBlur(wide, (0, 0), r)[64:-64, 64:-64]
         for k, r in ((0.5, 1.0), (0.7, 4.0), (0.8, 12.0))
     )
+    noise = np.pad(noise, ((0, 1), (0, 1)), mode="wrap")
     a = np.where(np.abs(n[..., 0]) > 0.7, points[..., 2], points[..., 0])
     b = np.where(np.abs(n[..., 1]) > 0.7, points[..., 2], points[..., 1])
-    x, y = (a * 0.9 % 255).astype(np.float32), (b * 0.9 % 255).astype(np.float32)
-    return 1 + 0.07 * np.clip(cv2.remap(noise, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP), -2.5, 2.5)
+    x, y = (a * 0.9 % 256).astype(np.float32), (b * 0.9 % 256).astype(np.float32)
+    return 1 + 0.07 * np.clip(cv2.remap(noise, x, y, cv2.INTER_LINEAR), -2.5, 2.5)
 
 
 def _occlusion(points: np.ndarray, n: np.ndarray, depth: np.ndarray) -> np.ndarray:

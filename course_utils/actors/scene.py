@@ -1,4 +1,4 @@
-"""Where an actor is filmed: the room, its light, and the camera (lesson 02 asks what light betrays).
+"""Where an actor is filmed: room, light and camera (lesson 02 asks what light betrays).
 
 World frame: centimeters, origin midway between the ears of a head at rest, x to the viewer's right,
 y up, z towards the camera. Light adds up linearly: a matt surface of albedo ``a`` and normal ``n``
@@ -87,13 +87,23 @@ def decode(srgb: np.ndarray) -> np.ndarray:
 
 
 def expose_for(scene: Scene, skin: np.ndarray) -> Scene:
-    """The scene as its camera exposes for a face of mean linear albedo ``skin`` (3,).
+    """The scene as lit and exposed for a face of mean linear albedo ``skin`` (3,).
 
-    Cameras meter on the face: dark skin gets more light, bright skin less, each by a part of the
-    difference, so that every tone keeps its depth and stays well visible.
+    Photographers meter on the face: dark skin gets more light, bright skin less, each by a part of
+    the difference, so that every tone keeps its depth and stays well visible. Half of it is
+    exposure, which brightens the room too, and half is light on the person.
     """
-    gain = float(np.clip((0.30 / max(float(np.mean(skin)), 0.02)) ** 0.42, 0.8, 1.75))
-    return replace(scene, camera=replace(scene.camera, exposure=scene.camera.exposure * gain))
+    gain = float(np.clip((0.30 / max(float(np.mean(skin)), 0.02)) ** 0.42, 0.8, 1.75)) ** 0.5
+
+    return replace(
+        scene,
+        lights=tuple(
+            replace(lamp, color=_rgb(gain * np.array(lamp.color))) for lamp in scene.lights
+        ),
+        sky=_rgb(gain * np.array(scene.sky)),
+        ground=_rgb(gain * np.array(scene.ground)),
+        camera=replace(scene.camera, exposure=scene.camera.exposure * gain),
+    )
 
 
 def make_scene(seed: int, room: str | None = None) -> Scene:
@@ -110,7 +120,7 @@ def make_scene(seed: int, room: str | None = None) -> Scene:
     day = bool(rng.random() < 0.62) and room != "evening window"
     side = int(rng.choice([-1, 1]))
     outdoors = room in OUTDOORS
-    level = rng.uniform(0.12, 0.30) if day else rng.uniform(0.05, 0.13)
+    level = rng.uniform(0.10, 0.24) if day else rng.uniform(0.045, 0.11)
     mood = Mood(day, side, rng.uniform(-24, 24), level * (1.2 if outdoors and day else 1.0))
 
     distance = rng.uniform(68, 125)
@@ -123,8 +133,8 @@ def make_scene(seed: int, room: str | None = None) -> Scene:
         balance=_mean_one(np.exp(rng.normal(0, 0.02, 3))),
         softness=rng.uniform(0.3, 0.65),
         noise=rng.uniform(0.5, 1.1) if day else rng.uniform(0.9, 1.9),
-        vignette=rng.uniform(0.04, 0.26),
-        contrast=rng.uniform(0.96, 1.14),
+        vignette=rng.uniform(0.03, 0.2),
+        contrast=rng.uniform(1.0, 1.18),
         blur=rng.uniform(0.028, 0.06),
     )
     return _light(Scene(seed, room, mood, (), (0, 0, 0), (0, 0, 0), camera), rng)
@@ -140,27 +150,32 @@ def _light(scene: Scene, rng: np.random.Generator) -> Scene:
     key_color = 1 + seen * (tint / tint.mean() - 1)
     style = rng.choice(["soft", "portrait", "side", "front"], p=[0.35, 0.3, 0.2, 0.15])
     azimuth = {"soft": (25, 50), "portrait": (35, 58), "side": (55, 75), "front": (5, 25)}[style]
-    ratio = {"soft": (0.40, 0.60), "portrait": (0.22, 0.4), "side": (0.16, 0.30), "front": (0.3, 0.5)}
+    ratio = {
+        "soft": (0.40, 0.60),
+        "portrait": (0.22, 0.4),
+        "side": (0.16, 0.30),
+        "front": (0.3, 0.5),
+    }
     height = rng.uniform(18, 46)
     key = Light(
         "key",
         _towards(side * rng.uniform(*azimuth), height),
-        tuple(key_color),
+        _rgb(key_color),
         rng.uniform(0.45, 0.95) if style == "soft" or day else rng.uniform(0.25, 0.7),
     )
     cool = 1 - 0.5 * (key_color - 1)  # shadows are lit by what the key is not
     fill_power = rng.uniform(*ratio[style])
     fill = Light(
         "fill", _towards(-side * rng.uniform(25, 65), rng.uniform(-5, 25)),
-        tuple(cool * fill_power), 1.0,
+        _rgb(cool * fill_power), 1.0,
     )  # fmt: skip
     rim_tint = np.array(TUNGSTEN if rng.random() < 0.5 else DAYLIGHT)
     rim_power = rng.uniform(0.15, 0.9) if rng.random() < 0.75 else 0.0
     rim = Light(
         "rim", _towards(-side * rng.uniform(118, 155), rng.uniform(15, 50)),
-        tuple(rim_power * (1 + 0.45 * (rim_tint / rim_tint.mean() - 1))), 0.4,
+        _rgb(rim_power * (1 + 0.45 * (rim_tint / rim_tint.mean() - 1))), 0.4,
     )  # fmt: skip
-    soft = rng.uniform(0.30, 0.48) if day else rng.uniform(0.20, 0.34)
+    soft = rng.uniform(0.24, 0.38) if day else rng.uniform(0.16, 0.28)
     sky = soft * (1 + 0.35 * (cool - 1)) * (np.array([0.90, 1.0, 1.12]) if outdoors else 1.0)
     bounce = np.array([0.9, 1.0, 0.75]) if scene.room == "park" else np.array([1.08, 1.0, 0.9])
     ground = soft * rng.uniform(0.35, 0.7) * bounce
@@ -169,15 +184,15 @@ def _light(scene: Scene, rng: np.random.Generator) -> Scene:
     front = 0.5 * (sky + ground)
     for lamp in (key, fill):
         front = front + np.array(lamp.color) * max(lamp.direction[2], 0)
-    gain = rng.uniform(0.86, 1.04) / float(front @ [0.2126, 0.7152, 0.0722])
+    gain = rng.uniform(1.0, 1.2) / float(front @ [0.2126, 0.7152, 0.0722])
     lights = tuple(
-        replace(lamp, color=tuple(float(gain * c) for c in lamp.color)) for lamp in (key, fill, rim)
+        replace(lamp, color=_rgb(gain * np.array(lamp.color))) for lamp in (key, fill, rim)
     )
     return replace(
         scene,
         lights=lights,
-        sky=tuple(float(v) for v in gain * sky),
-        ground=tuple(float(v) for v in gain * ground),
+        sky=_rgb(gain * sky),
+        ground=_rgb(gain * ground),
     )
 
 
@@ -187,7 +202,11 @@ def _towards(azimuth: float, elevation: float) -> tuple[float, float, float]:
 
 
 def _mean_one(gains: np.ndarray) -> tuple[float, float, float]:
-    r, g, b = gains / gains.mean()
+    return _rgb(gains / gains.mean())
+
+
+def _rgb(color: np.ndarray) -> tuple[float, float, float]:
+    r, g, b = color
     return float(r), float(g), float(b)
 
 
@@ -196,7 +215,7 @@ _MARGIN = 0.06  # of each side, painted beyond the frame for a camera that shake
 
 @lru_cache(maxsize=4)
 def _plate(scene: Scene, size: tuple[int, int]) -> np.ndarray:
-    """The room's radiance with a margin; ``scene`` without its exposure."""
+    """The room's radiance with a margin; ``scene`` without lights and exposure of the person."""
     grown = (size[0] + 2 * _pad(size), size[1] + 2 * _pad(size))
     camera = scene.camera
     field = camera.field * min(grown) / min(size)
@@ -208,7 +227,10 @@ def _plate(scene: Scene, size: tuple[int, int]) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def _developed(scene: Scene, size: tuple[int, int]) -> np.ndarray:
-    plain = replace(scene, camera=replace(scene.camera, exposure=1.0, balance=(1.0, 1.0, 1.0)))
+    plain = replace(
+        scene, lights=(), sky=(0, 0, 0), ground=(0, 0, 0),
+        camera=replace(scene.camera, exposure=1.0, balance=(1.0, 1.0, 1.0)),
+    )  # fmt: skip
     return develop(_plate(plain, size), scene).astype(np.float32)
 
 
@@ -231,7 +253,9 @@ def backdrop(
     move = cv2.getRotationMatrix2D((pad + w / 2 - 0.5, pad + h / 2 - 0.5), -shake[2], 1.0)
     move[0, 2] += -shake[0] * short - pad
     move[1, 2] += shake[1] * short - pad
-    moved = cv2.warpAffine(plate, move, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    moved = cv2.warpAffine(
+        plate, move, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+    )
     return np.round(moved).astype(np.uint8)
 
 

@@ -4,8 +4,8 @@ Nobody is recorded and nothing is said: syllables are drawn at random and spoken
 synthesizer (source and filter after Klatt, "Software for a cascade/parallel formant synthesizer",
 JASA 67, 1980; vowel formants after Peterson & Barney, JASA 24, 1952; glottal pulse after Rosenberg,
 JASA 49, 1971). The mouth follows the *sounds*, each by its articulation, with coarticulation after
-Cohen & Massaro, "Modeling coarticulation in synthetic visual speech", 1993: a loud [i] stays narrow,
-a silent [p] closes the lips. Lesson 02 measures the lag between the two.
+Cohen & Massaro, "Modeling coarticulation in synthetic visual speech", 1993: a loud [i] stays
+narrow, a silent [p] closes the lips. Lesson 02 measures the lag between the two.
 """
 
 from __future__ import annotations
@@ -59,17 +59,28 @@ PHONES = {
     "g": Phone("stop", 0.075, (300, 1900, 2300), 0.12, "back", 0.22, 0.0, 0, lips=0.15),
     "f": Phone("fricative", 0.100, (320, 1100, 2200), 0, "flat", 0.14, 0.1, 0, bite=1),
     "v": Phone("fricative", 0.070, (300, 1100, 2200), 0.45, "flat", 0.14, 0.1, 0, bite=0.9),
-    "s": Phone("fricative", 0.110, (320, 1700, 2600), 0, "hiss", 0.08, 0.35, 0, tongue=0.3, lips=0.5),
-    "z": Phone("fricative", 0.080, (300, 1700, 2600), 0.4, "hiss", 0.08, 0.35, 0, tongue=0.3, lips=0.5),
+    "s": Phone(
+        "fricative", 0.110, (320, 1700, 2600), 0, "hiss", 0.08, 0.35, 0, tongue=0.3, lips=0.5
+    ),
+    "z": Phone(
+        "fricative", 0.080, (300, 1700, 2600), 0.4, "hiss", 0.08, 0.35, 0, tongue=0.3, lips=0.5
+    ),
     "sh": Phone("fricative", 0.115, (320, 1800, 2500), 0, "hush", 0.12, -0.35, 0.65, lips=1.2),
-    "th": Phone("fricative", 0.080, (320, 1500, 2600), 0.3, "flat", 0.20, 0.1, 0, tongue=0.7, lips=0.4),
+    "th": Phone(
+        "fricative", 0.080, (320, 1500, 2600), 0.3, "flat", 0.20, 0.1, 0, tongue=0.7, lips=0.4
+    ),
     "h": Phone("fricative", 0.060, (500, 1500, 2500), 0.15, "", 0.35, 0.0, 0, lips=0.1),
     "l": Phone("glide", 0.070, (360, 1150, 2700), 0.8, "", 0.36, 0.1, 0, tongue=1.0, lips=0.3),
     "r": Phone("glide", 0.070, (340, 1150, 1600), 0.8, "", 0.24, -0.2, 0.45, lips=0.7),
     "w": Phone("glide", 0.075, (310, 700, 2200), 0.8, "", 0.15, -0.8, 1.0, lips=1.3),
     "j": Phone("glide", 0.065, (280, 2200, 2950), 0.8, "", 0.18, 0.6, 0, tongue=0.3, lips=0.6),
 }
-_NOISE_BANDS = {"hiss": (3800, 7600), "hush": (1900, 5200), "flat": (900, 7200), "back": (1300, 3200)}
+_NOISE_BANDS = {
+    "hiss": (3800, 7600),
+    "hush": (1900, 5200),
+    "flat": (900, 7200),
+    "back": (1300, 3200),
+}
 _NOISE_GAIN = {"hiss": 0.16, "hush": 0.19, "flat": 0.065, "back": 0.22}
 _ONSETS = (
     ("m", 7), ("b", 6), ("p", 6), ("n", 6), ("d", 6), ("t", 7), ("k", 5), ("g", 4), ("f", 4),
@@ -80,7 +91,18 @@ _NUCLEI = (
     ("a", 6), ("ae", 5), ("e", 6), ("i", 6), ("ih", 6), ("o", 6), ("u", 5), ("uh", 6), ("er", 3),
     ("a ih", 4), ("a u", 3), ("e i", 3), ("o u", 4),
 )  # fmt: skip
-_CODAS = (("", 16), ("n", 4), ("m", 3), ("t", 3), ("s", 3), ("l", 3), ("r", 2), ("k", 2), ("p", 1), ("f", 1))
+_CODAS = (
+    ("", 16),
+    ("n", 4),
+    ("m", 3),
+    ("t", 3),
+    ("s", 3),
+    ("l", 3),
+    ("r", 2),
+    ("k", 2),
+    ("p", 1),
+    ("f", 1),
+)
 
 
 @dataclass(frozen=True)
@@ -185,9 +207,10 @@ def _write(rng: np.random.Generator, seconds: float, voice: Voice) -> pd.DataFra
         pause = rng.uniform(0.2, 0.6)
         add("sil", pause, stress=0.0, pitch=1.0, breath=float(pause > 0.36 and rng.random() < 0.7))
     table = pd.DataFrame(rows)
-    table = table[table["start"] < seconds - 0.05].reset_index(drop=True)
     # the last phrase ends before the track does: nothing is cut in the middle of a sound
-    return table[table["end"] < seconds - 0.04].reset_index(drop=True)
+    table = table[(table["end"] < seconds - 0.04) | (table.index == 0)].reset_index(drop=True)
+    table.loc[0, "end"] = min(table.loc[0, "end"], seconds)
+    return table
 
 
 def _smooth(track: np.ndarray, seconds: float, rate: int) -> np.ndarray:
@@ -209,30 +232,33 @@ def _synthesize(
     noise = {band: np.zeros(frames) for band in _NOISE_BANDS}
     inhale = np.zeros(frames)
     formants = np.tile(np.array(PHONES["uh"].formants, float), (frames, 1))
-    for i, s in enumerate(segments.itertuples()):
-        phone = PHONES[s.phoneme]
-        now = (time >= s.start) & (time < s.end)
-        pitch[now] = s.pitch
+    for i, s in enumerate(segments.to_dict("records")):
+        phone = PHONES[s["phoneme"]]
+        now = (time >= s["start"]) & (time < s["end"])
+        pitch[now] = s["pitch"]
         if phone.kind == "silence":
-            if s.breath:
-                middle, spread = s.start + 0.6 * (s.end - s.start), 0.18 * (s.end - s.start)
+            if s["breath"]:
+                middle, spread = (
+                    s["start"] + 0.6 * (s["end"] - s["start"]),
+                    0.18 * (s["end"] - s["start"]),
+                )
                 inhale += np.exp(-(((time - middle) / spread) ** 2))
             continue
         target = np.array(phone.formants, float)
         following = segments["phoneme"].iloc[i + 1] if i + 1 < len(segments) else "sil"
         vowel = PHONES[following]
         if phone.kind in ("stop", "fricative") and vowel.kind in ("vowel", "glide"):
-            share = 1.0 if s.phoneme == "h" else 0.45  # a locus, bent towards the vowel to come
+            share = 1.0 if s["phoneme"] == "h" else 0.45  # a locus, bent towards the vowel to come
             target[1:] += share * (np.array(vowel.formants[1:], float) - target[1:])
-            target[0] = vowel.formants[0] if s.phoneme == "h" else target[0]
+            target[0] = vowel.formants[0] if s["phoneme"] == "h" else target[0]
         formants[now] = target
-        level = 0.75 + 0.4 * s.stress
+        level = 0.75 + 0.4 * s["stress"]
         if phone.kind == "stop":
-            burst = s.end - (0.012 if phone.voice else 0.040)
-            voicing[(time >= s.start) & (time < burst)] = phone.voice
+            burst = s["end"] - (0.012 if phone.voice else 0.040)
+            voicing[(time >= s["start"]) & (time < burst)] = phone.voice
             noise[phone.noise] += 1.5 * level * ((time >= burst) & (time < burst + 0.010))
             if not phone.voice:
-                aspiration[(time >= burst + 0.006) & (time < s.end + 0.012)] = 0.30
+                aspiration[(time >= burst + 0.006) & (time < s["end"] + 0.012)] = 0.30
         else:
             voicing[now] = phone.voice * level * (0.42 if phone.kind == "nasal" else 1)
             if phone.kind == "nasal":
@@ -301,9 +327,7 @@ def _glottis(
     flow = np.where(
         x < rising,
         0.5 * (1 - np.cos(np.pi * x / rising)),
-        np.where(
-            x < closing, np.cos(0.5 * np.pi * (x - rising) / (closing - rising)), 0.0
-        ),
+        np.where(x < closing, np.cos(0.5 * np.pi * (x - rising) / (closing - rising)), 0.0),
     )
     flow *= shimmer[cycle]
     pulse = np.diff(flow, prepend=flow[0]) * rate * fine / 2000
