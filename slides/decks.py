@@ -79,7 +79,7 @@ def main(names: list[str]) -> None:
             html = inline(render(deck), Path(figures))
         path = HTML / f"{deck.stem}.html"
         path.write_text(html, encoding="utf-8")
-        print(path.relative_to(SLIDES.parent).as_posix(), flush=True)
+        print(f"slides/html/{path.name}", flush=True)
 
 
 if __name__ == "__main__":
