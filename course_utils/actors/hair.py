@@ -2,11 +2,11 @@
 
 Hair is made once per actor as *cards*: some hundred curved ribbons, each the width of a lock, grown
 from roots on the scalp along a flow (a parting, a whorl, a knot) with gravity, and kept off the
-skull. What is on a card, fine strands with gaps and thinning tips, is a small texture. A frame poses
-the cards, lights their vertices as hair (Kajiya and Kay 1989: the highlight runs across the strands;
-Marschner et al. 2003: a white one towards the root and a tinted one towards the tip) and rasterizes
-them in layers from the scalp outwards. Single strands (hairline, flyaways, beard, brows, lashes) are
-antialiased lines. Points are in the head frame (cm), see :mod:`head`.
+skull. What is on a card, fine strands with gaps and thinning tips, is a small texture. A frame
+poses the cards, lights their vertices as hair (Kajiya and Kay 1989: the highlight runs across the
+strands; Marschner et al. 2003: a white one towards the root and a tinted one towards the tip) and
+rasterizes them in layers from the scalp outwards. Single strands (hairline, flyaways, beard, brows,
+lashes) are antialiased lines. Points are in the head frame (cm), see :mod:`head`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .identity import Actor
 LAYERS = 3
 CENTER = np.array([0.0, 1.0, -0.3])
 GRAY = np.array([0.36, 0.35, 0.34], np.float32)
-CREASE = 128  # rows of a card's texture
+CARD_ROWS = 128  # rows of a card's texture
 VARIANTS, TEXELS = 16, 48
 
 
@@ -54,15 +54,19 @@ STYLES = {
     "receding": Style(3.0, 1.9, 2.0, "back", 0.4, 0.4, 0.2, width=0.5, cards=295, points=6),
     "side_part": Style(7.0, 2.4, 2.4, "part", 0.85, 1.2, 0.2, width=0.6, cards=310, points=8),
     "quiff": Style(5.6, 1.7, 1.9, "quiff", 1.3, 1.2, 0.05, width=0.6, cards=310, points=8),
-    "fringe": Style(9.0, 4.0, 3.5, "whorl", 0.35, 1.2, 0.25, fringe=4.25, width=0.6, cards=295, points=9),
-    "curls": Style(7.0, 4.0, 4.0, "whorl", 1.2, 2.0, 0.12, fringe=4.9, width=0.7, cards=170, points=14),
+    "fringe": Style(9.0, 4.0, 3.5, "whorl", 0.35, 1.2, 0.25, fringe=4.25,
+                    width=0.6, cards=295, points=9),
+    "curls": Style(7.0, 4.0, 4.0, "whorl", 1.2, 2.0, 0.12, fringe=4.9,
+                   width=0.7, cards=170, points=14),
     "afro": Style(5.2, 4.6, 4.8, "out", 2.0, 4.0, 0.0, width=1.3, cards=520, points=4),
     "long": Style(30, 27, 26, "part", 0.55, 1.6, 0.30, part=0.6, cards=120, points=14),
     "waves": Style(27, 24, 23, "part", 0.9, 1.8, 0.28, part=2.2, width=1.15, cards=120, points=22),
     "bob": Style(24, 22, 18, "part", 0.8, 1.5, 0.30, cut=-8.8, part=1.8, cards=135, points=14),
-    "bangs": Style(28, 25, 24, "whorl", 0.3, 1.2, 0.3, fringe=4.2, width=0.75, cards=130, points=14),
+    "bangs": Style(28, 25, 24, "whorl", 0.3, 1.2, 0.3, fringe=4.2,
+                   width=0.75, cards=130, points=14),
     "lob": Style(25, 22, 20, "part", 0.9, 1.5, 0.30, cut=-12.5, part=2.8, cards=130, points=16),
-    "ringlets": Style(19, 17, 16, "part", 1.2, 2.0, 0.2, cut=-13.0, width=0.8, cards=105, points=30),
+    "ringlets": Style(19, 17, 16, "part", 1.2, 2.0, 0.2, cut=-13.0,
+                      width=0.8, cards=105, points=30),
     "bun": Style(20, 20, 20, "knot", 0.2, 0.45, 0.0, cards=135, points=12),
     "ponytail": Style(20, 20, 20, "knot", 0.2, 0.45, 0.0, cards=135, points=12),
     "crop": Style(1.9, 0.9, 1.0, "out", 2.0, 1.3, 0.0, width=0.9, cards=560, points=3),
@@ -72,7 +76,8 @@ STYLES = {
 }  # fmt: skip
 KNOTS = {"bun": np.array([0.0, 9.6, -8.2]), "ponytail": np.array([0.0, 6.6, -10.6])}
 _FEMALE = {"fringe": "bangs", "side_part": "lob", "curls": "ringlets"}
-_COILY = {"short": "crop", "side_part": "crop", "fringe": "afro", "curls": "afro", "quiff": "flattop",
+_COILY = {"short": "crop", "side_part": "crop", "fringe": "afro", "curls": "afro",
+          "quiff": "flattop",
           "bob": "round", "long": "locs", "waves": "locs", "bangs": "round", "lob": "round",
           "ringlets": "round"}  # fmt: skip
 
@@ -198,7 +203,7 @@ def _cells(h: Head, mask: np.ndarray) -> np.ndarray:
 
 
 def _roots(h: Head, weight: np.ndarray, n: int, rng) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """uv (n, 2), points and normals (n, 3) drawn over the surface, evenly spread by weight."""
+    """Uv (n, 2), points and normals (n, 3) drawn over the surface, evenly spread by weight."""
     w = weight.ravel().astype(np.float64)
     total = np.cumsum(w)
     pick = np.searchsorted(total, (np.arange(n) + rng.random(n)) / n * total[-1])
@@ -384,12 +389,14 @@ def _stiffness(line: np.ndarray) -> np.ndarray:
 
 
 def _join(parts: list[Cards]) -> Cards:
-    return Cards(*(np.concatenate([getattr(p, k) for p in parts]) for k in Cards.__dataclass_fields__))
+    return Cards(
+        *(np.concatenate([getattr(p, k) for p in parts]) for k in Cards.__dataclass_fields__)
+    )
 
 
 @lru_cache(maxsize=8)
 def grow(actor: Actor) -> tuple[list[Cards], Strands | None]:
-    """All hair of an actor at rest: one :class:`Cards` for each number of points, and fine strands."""
+    """All hair of an actor at rest: :class:`Cards` by number of points, and fine strands."""
     name = style_name(actor)
     if name == "none":
         return [], None
@@ -418,7 +425,11 @@ def grow(actor: Actor) -> tuple[list[Cards], Strands | None]:
             rank = np.clip((layer + rng.uniform(-0.2, 0.6, n)) / (LAYERS - 0.6), 0, 1)
             length = _lengths(style, root, rng)
             line = _grow(h, skull, style, root, normal, rank, length, rng, style.points, spread)
-            phase = 1.2 * np.sin(root[:, 0] * 0.5 + 1) + 1.5 * np.sin(root[:, 1] * 0.35) + root[:, 2] * 0.2
+            phase = (
+                1.2 * np.sin(root[:, 0] * 0.5 + 1)
+                + 1.5 * np.sin(root[:, 1] * 0.35)
+                + root[:, 2] * 0.2
+            )
             line = _curl(actor, line, name, phase, rng)
             width = style.width * rng.uniform(0.75, 1.3, n) * (1.35 if layer == 0 else 1.0)
             parts.append(_ribbons(actor, line, width, rank, np.full(n, layer), rng))
@@ -435,19 +446,32 @@ def _tufts(actor: Actor, h: Head, style: Style, weight: np.ndarray, rng) -> Card
         n = int(style.cards * (0.75 + 0.40 * layer))
         _, root, normal = _roots(h, weight, n, rng)
         rank = (layer + rng.uniform(0.35, 1.0, n)) / LAYERS
-        rank = 0.25 + 0.75 * rank * (1 - 0.06 * np.sin(root[:, 0] * 2.1) * np.sin(root[:, 1] * 1.9 + 1))
+        rank = 0.25 + 0.75 * rank * (
+            1 - 0.06 * np.sin(root[:, 0] * 2.1) * np.sin(root[:, 1] * 1.9 + 1)
+        )
         length = _lengths(style, root, rng)
         out = _unit(0.5 * normal + 0.5 * _away(root) + rng.normal(0, 0.10, root.shape))
         drop = style.gravity * np.array([0, -1.0, 0]) * (length * rank)[:, None]
         middle = root + out * (length * rank)[:, None] + drop
-        size = rng.uniform(0.7, 1.15, n) * np.clip(0.30 * length + 0.35, 0.5, 1.5) * (1.30 - 0.15 * layer)
+        size = (
+            rng.uniform(0.7, 1.15, n)
+            * np.clip(0.30 * length + 0.35, 0.5, 1.5)
+            * (1.30 - 0.15 * layer)
+        )
         d = _unit(rng.normal(0, 1, (n, 3)) + 0.25 * out)
         bend = np.cross(out, d) * rng.normal(0, 0.5, (n, 1))
         t = np.linspace(-0.5, 0.5, style.points)[None, :, None]
-        line = middle[:, None] + (d[:, None] * t + bend[:, None] * (t**2 - 0.1)) * (1.7 * size)[:, None, None]
+        line = (
+            middle[:, None]
+            + (d[:, None] * t + bend[:, None] * (t**2 - 0.1)) * (1.7 * size)[:, None, None]
+        )
         cards = _ribbons(actor, line, 1.15 * size, rank, np.full(n, layer), rng)
-        cards.across = _unit(np.cross(d, out))[:, None] * np.linalg.norm(cards.across, axis=-1, keepdims=True)
-        cards.normal = _unit(np.broadcast_to(out[:, None], line.shape) + rng.normal(0, 0.25, (n, 1, 3)))
+        cards.across = _unit(np.cross(d, out))[:, None] * np.linalg.norm(
+            cards.across, axis=-1, keepdims=True
+        )
+        cards.normal = _unit(
+            np.broadcast_to(out[:, None], line.shape) + rng.normal(0, 0.25, (n, 1, 3))
+        )
         ends = np.interp(np.linspace(-1, 1, style.points), [-1, -0.3, 0.3, 1], [0.55, 1, 1, 0.55])
         cards.across = cards.across * ends[None, :, None]
         cards.shade = np.exp(rng.normal(0, 0.07, n))
@@ -523,7 +547,11 @@ def _fine(actor, h, skull, style, name, mask, rng, spread) -> Strands:
         if long < 1:
             length = np.minimum(length, 4.0 if style.top < 10 else 2.5)
         if out:
-            length = _lengths(style, root, rng) * rng.uniform(0.2, 0.45, n) if long < 1 else length * 1.12
+            length = (
+                _lengths(style, root, rng) * rng.uniform(0.2, 0.45, n)
+                if long < 1
+                else length * 1.12
+            )
         rank = rng.uniform(0.0, 0.5, n) if long < 1 else rng.uniform(0.6, 1.05, n)
         wild = 1.8 if style.top < 10 or long == 1 else 1.0
         line = _grow(h, skull, style, root, normal, rank, length, rng, points, spread * wild)
@@ -540,7 +568,9 @@ def _fine(actor, h, skull, style, name, mask, rng, spread) -> Strands:
         drop = style.gravity * np.array([0, -1.0, 0]) * reach[:, None]
         e1 = _unit(rng.normal(0, 1, (n, 3)))
         e2 = _unit(np.cross(e1, rng.normal(0, 1, (n, 3))))
-        turn = np.linspace(0, 1, points)[None, :] * rng.uniform(3, 8, (n, 1)) + rng.uniform(0, 6, (n, 1))
+        turn = np.linspace(0, 1, points)[None, :] * rng.uniform(3, 8, (n, 1)) + rng.uniform(
+            0, 6, (n, 1)
+        )
         size = rng.uniform(0.10, 0.30, n)[:, None, None]
         curl = np.cos(turn)[..., None] * e1[:, None] + np.sin(turn)[..., None] * e2[:, None]
         curl = curl + np.linspace(0, 2, points)[None, :, None] * away[:, None]
@@ -551,7 +581,11 @@ def _fine(actor, h, skull, style, name, mask, rng, spread) -> Strands:
         area = (mask > 0.4) if buzz else (mask > 0.4) & (h.rest[..., 1] < 7)
         fade = smoothstep(-5.0, 3.0, h.rest[..., 1]) * 0.6 + 0.4
         _, root, normal = _roots(h, _cells(h, area * fade), n, rng)
-        d = _unit(normal * 0.9 + 0.8 * _flow(STYLES["short"], root, root, None) + rng.normal(0, 0.2, root.shape))
+        d = _unit(
+            normal * 0.9
+            + 0.8 * _flow(STYLES["short"], root, root, None)
+            + rng.normal(0, 0.2, root.shape)
+        )
         t = np.linspace(0, 1, points)[None, :, None]
         size = (0.18 + 0.30 * smoothstep(0.0, 8.0, root[:, 1])) * rng.uniform(0.7, 1.2, n)
         lines.append(root[:, None] + d[:, None] * t * size[:, None, None])
@@ -568,10 +602,11 @@ def _fine(actor, h, skull, style, name, mask, rng, spread) -> Strands:
 @lru_cache(maxsize=8)
 def _texture(kind: str) -> list[np.ndarray]:
     """Strands on a strip of cards, smaller and smaller: (rows, VARIANTS * width, 4) of
-    (cover, shade, gleam, random) in 0..1, all but the first multiplied with the first."""
+    (cover, shade, gleam, random) in 0..1, all but the first multiplied with the first.
+    """
     rng = np.random.default_rng([7, *kind.encode()])
     big = 4
-    w, rows = TEXELS * big, CREASE * big
+    w, rows = TEXELS * big, CARD_ROWS * big
     sway, count, wave = {"straight": (0.05, 46, 0.0), "wavy": (0.08, 42, 0.02),
                          "curly": (0.10, 38, 0.07)}.get(kind, (0, 0, 0.0))  # fmt: skip
     tiles = []
@@ -594,7 +629,9 @@ def _texture(kind: str) -> list[np.ndarray]:
             u = clump + middle + sway * drift * v
             if wave:
                 turns = rng.uniform(4, 7)
-                u = u + wave * rng.uniform(0.5, 1.2) * np.sin(2 * np.pi * (turns * v + rng.random()))
+                u = u + wave * rng.uniform(0.5, 1.2) * np.sin(
+                    2 * np.pi * (turns * v + rng.random())
+                )
             stop = 1 - abs(rng.normal(0, 0.18)) - 0.35 * abs(u0 - 0.5)
             start = abs(rng.normal(0, 0.012))
             keep = (v >= start) & (v <= stop)
@@ -611,7 +648,7 @@ def _texture(kind: str) -> list[np.ndarray]:
     full = np.concatenate(tiles, 1).astype(np.float32) / 255
     levels = []
     for k in (1, 2, 4, 8):
-        size = (VARIANTS * TEXELS // k, CREASE // k)
+        size = (VARIANTS * TEXELS // k, CARD_ROWS // k)
         levels.append(cv2.resize(full, size, interpolation=cv2.INTER_AREA))
     return levels
 
@@ -631,10 +668,17 @@ def _coils(tile: np.ndarray, rng) -> None:
         v = v0 + 0.7 * size * np.sin(phase) + drift[1] * along
         low = k / count
         shade = np.clip(0.16 + 0.42 * low + rng.normal(0, 0.10), 0.08, 1)
-        color = (255, 255 * shade, 255 * np.clip(0.4 * low + rng.normal(0, 0.2), 0, 1), 255 * rng.random())
+        color = (
+            255,
+            255 * shade,
+            255 * np.clip(0.4 * low + rng.normal(0, 0.2), 0, 1),
+            255 * rng.random(),
+        )
         xy = np.stack([u * w, v * rows], -1)
-        cv2.polylines(tile, [np.round(xy * 16).astype(np.int32)], False, color, int(rng.integers(3, 6)),
-                      cv2.LINE_AA, 4)  # fmt: skip
+        thick = int(rng.integers(3, 6))
+        cv2.polylines(
+            tile, [np.round(xy * 16).astype(np.int32)], False, color, thick, cv2.LINE_AA, 4
+        )
 
 
 def _rope(w: int, rows: int, rng) -> np.ndarray:
@@ -643,14 +687,18 @@ def _rope(w: int, rows: int, rng) -> np.ndarray:
     v = (np.arange(rows)[:, None] + 0.5) / rows + 0 * u
     edge = 0.55 + 0.05 * np.sin(40 * v + rng.uniform(0, 6)) + 0.03 * np.sin(93 * v)
     cover = smoothstep(1.0, 0.85, np.abs(u) / edge) * smoothstep(1.0, 0.97, v)
-    fray = cv2.GaussianBlur(rng.normal(0, 1, (rows, w)).astype(np.float32), (0, 0), sigmaX=1.5, sigmaY=5)
+    fray = cv2.GaussianBlur(
+        rng.normal(0, 1, (rows, w)).astype(np.float32), (0, 0), sigmaX=1.5, sigmaY=5
+    )
     fray /= fray.std()
     twist = np.sin(2 * np.pi * (26 * v + 0.55 * u + rng.random()))
     round_ = np.sqrt(np.clip(1 - (u / edge) ** 2, 0, 1))
     shade = np.clip(round_ * (0.55 + 0.18 * twist + 0.08 * fray), 0.03, 1)
     gleam = np.clip(round_**3 * (0.4 + 0.3 * twist + 0.15 * fray), 0, 1)
     mix = np.full_like(u, rng.random())
-    return (255 * cover[..., None] * np.stack([np.ones_like(u), shade, gleam, mix], -1)).astype(np.uint8)
+    return (255 * cover[..., None] * np.stack([np.ones_like(u), shade, gleam, mix], -1)).astype(
+        np.uint8
+    )
 
 
 # ---- light ---------------------------------------------------------------------------------------
@@ -668,7 +716,9 @@ def _light(frame, world, tangent, normal, gleam: float) -> tuple[np.ndarray, np.
         along = tangent @ d
         if k == 0:
             facing = facing * (0.12 + 0.88 * frame.key_shadow(world))
-        soft = soft + (facing * (0.40 + 0.60 * np.sqrt(np.clip(1 - along**2, 0, 1))))[:, None] * color
+        soft = (
+            soft + (facing * (0.40 + 0.60 * np.sqrt(np.clip(1 - along**2, 0, 1))))[:, None] * color
+        )
         half = _unit(eye + d)
         th = (tangent * half).sum(1)
         first = np.clip(1 - (th + 0.10) ** 2, 0, 1) ** 45
@@ -744,7 +794,8 @@ def _texture_kind(a: Actor) -> str:
 @lru_cache(maxsize=16)
 def _paint(actor: Actor, level: int, under: bool) -> np.ndarray:
     """The texture in this actor's use: (rows, width, 4) of cover, and times cover: dark share of
-    light, share of gray, gleam. ``under`` is for the layer on the scalp, which has no gaps."""
+    light, share of gray, gleam. ``under`` is for the layer on the scalp, which has no gaps.
+    """
     tile = _texture(_texture_kind(actor))[level]
     cover, shade, gleam, mix = cv2.split(tile)
     own = np.maximum(cover, 0.02)
@@ -758,7 +809,8 @@ def _paint(actor: Actor, level: int, under: bool) -> np.ndarray:
             body = smoothstep(0.92, 0.70, ((2 * u - 1) ** 4 + (2 * v - 1) ** 4) ** 0.25)
         full = np.clip(1.8 * cover + 0.7 * body, 0, 1)
         shade = shade * np.minimum(cover * 1.2, 1) + 0.40 * (1 - np.minimum(cover * 1.2, 1))
-    white = smoothstep(0.08, -0.08, mix - actor.gray) if actor.gray > 0 else 0 * mix
+    soft = 0.45 if actor.hair_texture == "coily" else 0.08  # coils are finer than a texel
+    white = smoothstep(soft, -soft, mix - actor.gray) if actor.gray > 0 else 0 * mix
     out = np.stack([full, full * shade * (1 - white), full * shade * white, full * gleam], -1)
     return np.ascontiguousarray(out, np.float32)
 
@@ -941,7 +993,9 @@ def _skin_hairs(h: Head, where, n, rng, aim, length, stand, bend, gray, points=4
     size = (length(root) * rng.uniform(0.65, 1.2, n))[:, None, None]
     up = stand * np.sin(t * np.pi * 0.75)
     curve = rng.normal(0, 0.12, (n, 1, 1)) * t**2
-    offsets = size * (d[:, None] * t + side[:, None] * curve) + normal[:, None] * (up * size + 0.015)
+    offsets = size * (d[:, None] * t + side[:, None] * curve) + normal[:, None] * (
+        up * size + 0.015
+    )
     return Rooted(uv, offsets, normal, np.exp(rng.normal(0, 0.2, n)), rng.random(n) < gray)
 
 
@@ -979,13 +1033,15 @@ def beard(actor: Actor) -> Rooted | None:
     }.get(actor.beard, np.maximum(h.beard, h.mustache))
     n, size, stand = {
         "stubble": (2200, 0.14, 0.3), "mustache": (520, 0.75, 0.35), "goatee": (1100, 0.85, 0.4),
-        "short": (2600, 0.62, 0.42), "full": (3000, 1.35, 0.45),
+        "short": (1900, 0.62, 0.42), "full": (2300, 1.35, 0.45),
     }[actor.beard]  # fmt: skip
 
     def aim(q):
         x = np.abs(q[:, 0])
         lip = (q[:, 1] > -6.0) & (x < 2.6)
-        out = np.where(lip, 0.75 * np.clip(x / 1.4, 0.1, 1), 0.15 - 0.1 * smoothstep(-8, -11, q[:, 1]))
+        out = np.where(
+            lip, 0.75 * np.clip(x / 1.4, 0.1, 1), 0.15 - 0.1 * smoothstep(-8, -11, q[:, 1])
+        )
         return np.stack([np.sign(q[:, 0]) * out, -1 + 0 * x, np.where(lip, 0.2, 0.12)], -1)
 
     def length(q):
@@ -1005,12 +1061,14 @@ def _rooted(canvas: _Canvas, r: Rooted, base, opacity, gleam=0.04) -> None:
     f = canvas.frame
     root = hd.sample(f.world, r.uv)
     world = root[:, None] + f.pose.turn(r.offsets)
-    _lines(canvas, world, f.pose.turn(r.normal), r.shade, r.gray, base, opacity, gleam=gleam, slack=0.3)
+    _lines(
+        canvas, world, f.pose.turn(r.normal), r.shade, r.gray, base, opacity, gleam=gleam, slack=0.3
+    )
 
 
 @lru_cache(maxsize=8)
 def _lash_plan(actor: Actor) -> list[tuple[np.ndarray, np.ndarray, np.ndarray, bool]]:
-    """For each lid edge: place along it, length, sideways fan of each lash; and if it is an upper."""
+    """For each lid edge: place along it, length and fan of each lash; and if it is an upper."""
     rng = actor.rng("lashes")
     plan = []
     thick = 1.25 if actor.female else 1.0
@@ -1043,7 +1101,9 @@ def _lashes(canvas: _Canvas) -> None:
         root = hd.sample(f.world, uv.astype(np.float32))
         lift = 0.30 - 0.95 * blink if upper else -0.75
         curl = 0.95 if upper else -0.25
-        d0 = np.stack([side * fan, np.full(len(s), lift - 0.35 if upper else lift), 0 * s + 0.95], -1)
+        d0 = np.stack(
+            [side * fan, np.full(len(s), lift - 0.35 if upper else lift), 0 * s + 0.95], -1
+        )
         d1 = d0 + np.array([0, curl, -0.35])
         d0, d1 = _unit(d0), _unit(d1)
         shape = d0[:, None] * t + (d1 - d0)[:, None] * t**2 * 0.75

@@ -57,7 +57,7 @@ def _rim(kind: str, n: int = 41) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def _glasses(actor: Actor):
-    """Frame parts [(vertices, triangles, middles)], and lens outlines (2, n, 3) in the head frame."""
+    """Frame parts [(vertices, triangles, middles)], lens outlines (2, n, 3), color, metal."""
     h = hd.build(actor)
     rng = actor.rng("glasses")
     metal = bool(rng.random() < (0.7 if actor.glasses != "square" else 0.3))
@@ -142,7 +142,9 @@ def _earrings(actor: Actor):
 
 
 def _ball(center: np.ndarray, radius: float):
-    polar, turn = np.meshgrid(np.linspace(0, np.pi, 9), np.linspace(0, 2 * np.pi, 13), indexing="ij")
+    polar, turn = np.meshgrid(
+        np.linspace(0, np.pi, 9), np.linspace(0, 2 * np.pi, 13), indexing="ij"
+    )
     p = np.stack([np.sin(polar) * np.cos(turn), np.cos(polar), np.sin(polar) * np.sin(turn)], -1)
     p = p.reshape(-1, 3) * radius + center
     return p, grid_triangles(9, 13), np.broadcast_to(center, p.shape)
@@ -253,4 +255,6 @@ def draw(frame) -> None:
         view_ *= shade[..., None]
         view_ += (inside * share)[..., None] * light
         hit = (inside * share)[..., None]
-        frame.alpha[box] = np.maximum(frame.alpha[box], np.where(frame.alpha[box] < 0.5, hit[..., 0], 0))
+        frame.alpha[box] = np.maximum(
+            frame.alpha[box], np.where(frame.alpha[box] < 0.5, hit[..., 0], 0)
+        )
