@@ -74,7 +74,9 @@ def test_jaw_opens_the_mouth_and_lids_shut_the_eyes(average):
     upper, lower = hd.lid_edges(average, np.zeros(1), {"blink": 1.0})
     assert abs(upper - lower)[0] < 0.05
     up = average.deform({"smile": 1.0}).points - average.rest
-    corner = average.locate(np.array([[average.mouth["half"], hd.MOUTH_Y + 0.35, 8.0]]))[0].astype(int)
+    corner = average.locate(np.array([[average.mouth["half"], hd.MOUTH_Y + 0.35, 8.0]]))[0].astype(
+        int
+    )
     assert up[corner[1], corner[0], 1] > 0.2 and up[corner[1], corner[0], 0] > 0.2
 
 

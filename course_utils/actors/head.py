@@ -1,14 +1,14 @@
 """An actor's head as a mesh: profiles turned round an axis, features on top, expressions as shifts.
 
-Head frame: centimeters, origin midway between the ears, x to the viewer's right when the actor faces
-the camera, y up, z towards the camera. An average head: chin y = -11, crown y = +11.5, eyes at
-y = +1, x = +-3.2, nose tip z = +11.5, neck down to y = -18.
+Head frame: centimeters, origin midway between the ears, x to the viewer's right when the actor
+faces the camera, y up, z towards the camera. An average head: chin y = -11, crown y = +11.5, eyes
+at y = +1, x = +-3.2, nose tip z = +11.5, neck down to y = -18.
 
-The surface is one grid of points: columns run round the head (dense in front), rows from the crown
-over the face, under the jaw and down the neck. A vertex's (column, row) is its *texture coordinate*,
-called ``uv`` everywhere: all that is known of the surface (rest position, normal, color, masks) is
-an image over this grid, and a renderer only has to find uv for each pixel. Eyes and mouth are slits:
-quads left out between two rows, whose edges move apart.
+The surface is one grid of points: columns run round the head (dense in front), rows from the
+crown over the face, under the jaw and down the neck. A vertex's (column, row) is its *texture
+coordinate*, called ``uv`` everywhere: all that is known of the surface (rest position, normal,
+color, masks) is an image over this grid, and a renderer only has to find uv for each pixel. Eyes
+and mouth are slits: quads left out between two rows, whose edges move apart.
 """
 
 from __future__ import annotations
@@ -113,7 +113,8 @@ class Head:
     eyes: np.ndarray  # (2, 3) eyeball centers: viewer's left, right
     lids: dict[str, float]
     mouth: dict[str, float]
-    socket: np.ndarray  # (R, C): z of the skin without lids
+    open: np.ndarray  # (R-1, C-1): quads that exist; False in the slits
+    neutral: np.ndarray  # (R, C, 3): points at rest, before the lids are set
 
     @property
     def uv(self) -> np.ndarray:
@@ -173,12 +174,16 @@ class Head:
 def sample(grid: np.ndarray, uv: np.ndarray) -> np.ndarray:
     """Values (N, K) of an image (R, C, K) at uv (N, 2), bilinear."""
     n = len(uv)
+    if not n:
+        return np.zeros((0, *grid.shape[2:]), np.float32)
     width = 1024
     pad = -n % width
     m = np.pad(np.asarray(uv, np.float32), ((0, pad), (0, 0)), mode="edge") if pad else uv
     m = np.ascontiguousarray(m, np.float32).reshape(-1, width, 2)
     grid = np.asarray(grid, np.float32)
-    out = cv2.remap(grid, m, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    out = cv2.remap(  # type: ignore[call-overload]
+        grid, m, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
     return out.reshape(-1, *grid.shape[2:])[:n]
 
 
@@ -197,7 +202,8 @@ def _base(a: Actor, x_az: np.ndarray, y: np.ndarray) -> np.ndarray:
                   (6, 9.15 + 0.15 * a["forehead"]), (7.5, 8.4 + 0.12 * a["forehead"]), (9, 6.85),
                   (10.3, 4.5), (11.2, 2.0), (11.5, 0.02)])  # fmt: skip
     b = curve(y, [(-11.6, 6.1), (-7, 6.3), (-5, 6.9), (-3, 7.9), (-1, 8.8), (1, 9.4), (3, 9.7),
-                  (5, 9.6), (7, 8.9), (9, 7.0), (10.5, 4.3), (11.2, 2.2), (11.5, 0.02)])  # fmt: skip
+                  (5, 9.6), (7, 8.9), (9, 7.0), (10.5, 4.3), (11.2, 2.2),
+                  (11.5, 0.02)])  # fmt: skip
     n = curve(y, [(-11.6, 2.2), (-9, 2.1), (-6, 2.05), (-2, 2.12), (2, 2.2), (4, 2.15), (6, 2.1),
                   (9, 2.1), (11.5, 2.0)])  # fmt: skip
     depth = np.where(np.cos(x_az) > 0, f, b)
@@ -333,7 +339,8 @@ def _lip_profile(t: np.ndarray, s: np.ndarray, upper: bool, full: float) -> np.n
     across = np.clip(1 - np.abs(s) ** 2.2, 0, 1) ** 0.7
     body = a * np.sin(np.pi * np.clip(0.80 * t + 0.16, 0, 1)) ** 1.1
     if upper:
-        body = body * (1 + 0.18 * np.exp(-((s / 0.22) ** 2)) - 0.1 * np.exp(-(((s - 0.4) / 0.25) ** 2))
+        body = body * (1 + 0.18 * np.exp(-((s / 0.22) ** 2))
+                       - 0.1 * np.exp(-(((s - 0.4) / 0.25) ** 2))
                        - 0.1 * np.exp(-(((s + 0.4) / 0.25) ** 2)))  # fmt: skip
     else:
         body = body * (1 - 0.16 * np.exp(-((s / 0.2) ** 2)))
@@ -357,7 +364,6 @@ def build(actor: Actor) -> Head:
     x, y = p[..., 0].copy(), p[..., 1].copy()
     shift, nose = _features(a, p)
     p[..., 2] += front * shift
-    socket_z = p[..., 2] + front * nose
     # The nose overhangs: its tip hangs a little lower than where it stands.
     p[..., 2] += front * nose
     lift = smoothstep(0.8, 2.2, nose) * smoothstep(-1.6, -2.8, y)
@@ -396,9 +402,9 @@ def build(actor: Actor) -> Head:
         triangles=np.zeros((0, 3), np.int32), shapes={}, jaw_weight=_zero(),
         eyes=np.array([[-lids["x"], EYE_Y, EYE_Z - 0.1 * a["eye_depth"]],
                        [lids["x"], EYE_Y, EYE_Z - 0.1 * a["eye_depth"]]]),
-        lids=lids, mouth=mouth, socket=p[..., 2].copy(),
+        lids=lids, mouth=mouth, open=np.ones((ROWS - 1, COLUMNS - 1), bool),
+        neutral=p.astype(np.float32),
     )  # fmt: skip
-    del socket_z
     head.triangles = _triangles(head)
     head.jaw_weight = _jaw_weight(head)
     head.shapes = _shapes(head)
@@ -491,7 +497,7 @@ def _triangles(h: Head) -> np.ndarray:
     mid = np.abs(0.5 * (x[EYE_ROW, 1:] + x[EYE_ROW, :-1]))
     lo, hi = h.lids["x"] - 0.99 * h.lids["inner"], h.lids["x"] + 0.99 * h.lids["outer"]
     keep[EYE_ROW] &= ~((mid > lo) & (mid < hi) & front)
-    h.open = keep  # type: ignore[attr-defined]
+    h.open = keep
     i = np.arange(ROWS * COLUMNS).reshape(ROWS, COLUMNS)
     a, b, c, d = i[:-1, :-1][keep], i[:-1, 1:][keep], i[1:, :-1][keep], i[1:, 1:][keep]
     return np.concatenate([np.stack([a, c, b], -1), np.stack([b, c, d], -1)]).astype(np.int32)
@@ -582,10 +588,7 @@ def jaw_matrix(row) -> np.ndarray:
 
 
 def _deform(h: Head, row) -> Surface:
-    p = h.rest.astype(np.float32) if not h.normals.any() else h.neutral.copy()  # type: ignore[attr-defined]
-    if not h.normals.any():
-        h.neutral = p.copy()  # type: ignore[attr-defined]
-        h.socket = p[..., 2].copy()
+    p = h.neutral.copy()
     smile, wide, brow = (value(row, k) for k in ("smile", "wide", "brow"))
     weights = {
         "smile": max(smile, 0), "sad": max(-smile, 0), "wide": max(wide, 0),
@@ -604,7 +607,7 @@ def _deform(h: Head, row) -> Surface:
         turned = (q - pivot) @ rotation.T + pivot
         q += h.jaw_weight[rows, :, None] * (turned - q)
     _lids(h, p, row)
-    return Surface(p, grid_normals(p, h.open))  # type: ignore[attr-defined]
+    return Surface(p, grid_normals(p, h.open))
 
 
 def lid_edges(h: Head, s: np.ndarray, row) -> tuple[np.ndarray, np.ndarray]:
@@ -636,15 +639,15 @@ def _lids(h: Head, p: np.ndarray, row) -> None:
         x0, x1 = sorted((side * 0.9, side * 6.3))
         line = h.flat[EYE_ROW, :, 0]
         cols = np.flatnonzero((line > x0) & (line < x1) & (np.abs(AZIMUTH) < 1.2))
-        cols = slice(cols[0], cols[-1] + 1)
-        patch = p[rows, cols]
-        x = h.flat[rows, cols, 0]
+        first, last = int(cols[0]), int(cols[-1]) + 1
+        patch = p[rows, first:last]
+        x = h.flat[rows, first:last, 0]
         dx = side * (x - center[0])
         s = np.where(dx < 0, dx / h.lids["inner"], dx / h.lids["outer"])
         upper, lower = lid_edges(h, s, row)
         edge = 0.09
         y_flat = ROW_Y[rows, None] + 0 * x
-        moved = patch[..., 1] - h.neutral[rows, cols, 1]  # type: ignore[attr-defined]
+        moved = patch[..., 1] - h.neutral[rows, first:last, 1]
         span = 1.55
         tu = np.clip((q - edge) / (span - edge), 0, 1) + 0 * x
         tl = np.clip((-q - edge) / (span - edge), 0, 1) + 0 * x
@@ -660,8 +663,9 @@ def _lids(h: Head, p: np.ndarray, row) -> None:
         y = y_flat + fade * (y - y_flat)
         # Skin depth at the new height, then pushed out by the eyeball.
         index = np.interp(-y, -ROW_Y, np.arange(len(ROW_Y))).astype(np.float32)
-        c = np.broadcast_to(np.arange(cols.start, cols.stop, dtype=np.float32), x.shape)
-        z = cv2.remap(h.socket.astype(np.float32), np.ascontiguousarray(c), index, cv2.INTER_LINEAR)
+        c = np.broadcast_to(np.arange(first, last, dtype=np.float32), x.shape)
+        depth = np.ascontiguousarray(h.neutral[..., 2])
+        z = cv2.remap(depth, np.ascontiguousarray(c), index, cv2.INTER_LINEAR)
         dy = y - EYE_Y
         d2 = dx**2 + dy**2
         radius = EYE_R + 0.10
@@ -680,7 +684,7 @@ def _lids(h: Head, p: np.ndarray, row) -> None:
         z = z + hang * open_ * np.exp(-(((above - qc - 0.32) / 0.22) ** 2)) * (q > 0)
         below = -q - edge
         z = z - 0.035 * lateral * np.exp(-(((below - 0.42) / 0.12) ** 2)) * (q < 0)
-        dz = patch[..., 2] - h.neutral[rows, cols, 2]  # type: ignore[attr-defined]
+        dz = patch[..., 2] - h.neutral[rows, first:last, 2]
         patch[..., 1] = y + moved * (1 - smoothstep(1.3, 0.3, np.abs(q)) * lateral)
         patch[..., 2] = z + dz * (1 - smoothstep(1.0, 0.4, np.abs(q)) * lateral)
 

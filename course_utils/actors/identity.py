@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 # Linear RGB albedo of facial skin at the ten tones of the Monk Skin Tone Scale (Ellis Monk, 2022).
-# Lightness follows the scale's swatches; hue is warmer than theirs, as lit skin with blood in it is.
+# Lightness follows the scale's swatches; hue is warmer than theirs: lit skin has blood in it.
 SKIN = (
     (0.640, 0.475, 0.395), (0.600, 0.435, 0.350), (0.550, 0.395, 0.305), (0.490, 0.340, 0.248),
     (0.410, 0.268, 0.182), (0.320, 0.197, 0.124), (0.225, 0.130, 0.080), (0.148, 0.084, 0.053),
@@ -43,8 +43,7 @@ SHAPE = (
     "width", "length", "jaw_width", "jaw_length", "chin", "cheekbone", "cheek", "brow_ridge",
     "forehead", "eye_size", "eye_gap", "eye_tilt", "eye_depth", "lid_fold", "nose_width",
     "nose_length", "nose_bridge", "nose_hump", "nose_tip", "lip_upper", "lip_lower",
-    "mouth_width", "mouth_height", "barrel", "ear", "neck", "asym_x", "asym_y", "asym_eye",
-    "asym_mouth",
+    "mouth_width", "mouth_height", "barrel", "ear", "neck", "asym_x", "asym_y", "asym_mouth",
 )  # fmt: skip
 
 
@@ -163,7 +162,7 @@ def make_actor(seed: int, tone: int | None = None, female: bool | None = None) -
         age=age,
         tone=tone,
         build=build,
-        shape=tuple(float(s[name]) for name in SHAPE),
+        shape=tuple(float(np.clip(s[name], -2.0, 2.0)) for name in SHAPE),
         skin=tuple(float(v) for v in skin),  # type: ignore[arg-type]
         blush=float(rng.uniform(0.3, 1.0)),
         freckles=float(np.clip(rng.normal(-0.2, 0.45), 0, 1)) if tone <= 5 else 0.0,

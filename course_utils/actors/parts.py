@@ -47,7 +47,8 @@ def socket_back(h: Head, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     x = side * (h.lids["x"] + u * 1.5)
     y = hd.EYE_Y + 0.5 * v + h.lids["tilt"] * u * 1.4
     cols = np.interp(x, h.flat[hd.EYE_ROW, :, 0][60:-60], np.arange(60, hd.COLUMNS - 60))
-    z = np.interp(cols, np.arange(hd.COLUMNS), h.socket[hd.EYE_ROW]) - 0.48 - 0.25 * (1 - v**2)
+    z = np.interp(cols, np.arange(hd.COLUMNS), h.neutral[hd.EYE_ROW, :, 2])
+    z = z - 0.48 - 0.25 * (1 - v**2)
     p = np.stack([x, y, z + 0 * y], -1)
     return p.reshape(-1, 3), grid_triangles(7, 13), np.stack([u * side, v], -1).reshape(-1, 2)
 
@@ -75,13 +76,13 @@ def teeth(h: Head, row, upper: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray
     rounded = np.clip(1 - np.abs(2 * within - 1) ** 4, 0, 1)
     tall = 0.92 if upper else 0.78
     if upper:
-        tall = tall * (1 - 0.10 * ((np.abs(number) >= 1) & (np.abs(number) < 2)))
+        tall = tall * (1 - 0.05 * ((np.abs(number) >= 1) & (np.abs(number) < 2)))
     radial = 0.14 * rounded + 0.10 * smoothstep(-0.15, -0.4, v) - 0.10 * smoothstep(0.6, 1, v)
     radial = np.where(v < 0, 0.12 + 0.05 * np.abs(v), radial)
     norm = np.hypot(x, z)
     x, z = x * (1 + radial / norm), z * (1 + radial / norm)
     drop = v * tall * np.where(v > 0.8, 0.93 + 0.07 * rounded, 1.0)
-    y = (hd.MOUTH_Y + 0.72 - drop) if upper else (hd.MOUTH_Y - 0.80 + drop)
+    y = (hd.MOUTH_Y + 0.62 - drop) if upper else (hd.MOUTH_Y - 0.80 + drop)
     gum = 0.0
     front = h.rest[hd.MOUTH_ROW - 6, hd.COLUMNS // 2, 2] - 0.70  # behind the upper lip
     p = np.stack([x + gum, y + 0 * x, z + front - depth - (0.0 if upper else 0.55)], -1)

@@ -1,8 +1,8 @@
 """From an actor, a row of a performance and a scene to a picture (lesson 01 shows the steps).
 
 1. The head's surface is deformed (:meth:`head.Head.deform`) and posed (:class:`Pose`).
-2. Every mesh is rasterized once, at twice the size, into *coordinates*: each pixel learns which mesh
-   it sees and where on it (:class:`Frame`: ``part``, ``coords``, ``depth``).
+2. Every mesh is rasterized once, at twice the size, into *coordinates*: each pixel learns which
+   mesh it sees and where on it (:class:`Frame`: ``part``, ``coords``, ``depth``).
 3. Each mesh's ``shade`` says, for its pixels, what is there: color, normal, gloss (:class:`Look`).
 4. One lighting pass lights them all: shadow map of the key light, ambient occlusion from depth,
    wrapped diffuse light with a reddish fall-off on skin, two specular lobes.
@@ -25,7 +25,8 @@ import cv2
 import numpy as np
 
 from . import head as hd
-from . import parts, skin, scene as stage
+from . import parts, skin
+from . import scene as stage
 from .head import value
 from .identity import Actor
 from .scene import Scene, develop, expose_for
@@ -44,7 +45,7 @@ class View:
     size: tuple[int, int]  # width, height in supersampled pixels
 
     def project(self, points: np.ndarray) -> np.ndarray:
-        """World points (..., 3) -> (..., 3): x, y in pixels (pixel centers at +0.5), depth in cm."""
+        """World points (..., 3) -> (..., 3): x, y in pixels (centers at +0.5), depth in cm."""
         points = np.asarray(points)
         kind = points.dtype if points.dtype == np.float32 else float
         p = (points - self.position.astype(kind)) @ self.axes.T.astype(kind)
@@ -91,7 +92,8 @@ class Pose:
 
 def make_pose(row) -> Pose:
     """The pose of a performance row: yaw > 0 turns to the viewer's right, pitch > 0 looks up,
-    roll > 0 tips the crown to the viewer's right."""
+    roll > 0 tips the crown to the viewer's right.
+    """
     yaw, pitch, roll = (np.radians(value(row, k)) for k in ("yaw", "pitch", "roll"))
     cy, sy, cp, sp, cr, sr = (np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch),
                               np.cos(roll), np.sin(roll))  # fmt: skip
@@ -118,7 +120,7 @@ class Look:
 
 @dataclass
 class Mesh:
-    """A piece of the picture: ``shade(frame, coords (N, 2), world (N, 3)) -> Look`` for its pixels."""
+    """A piece of the picture; ``shade(frame, coords (N, 2), world (N, 3))`` says how it looks."""
 
     name: str
     vertices: np.ndarray  # (V, 3) world
@@ -197,7 +199,8 @@ class ShadowMap:
         self.softness = float(light.softness)
         self.view = View(center + direction * 400, axes, self.SIZE * 400 / 52, (self.SIZE,) * 2)
         depth = np.full((self.SIZE, self.SIZE), FAR, np.float32)
-        self.depth = cv2.triangleRasterizeDepth(
+        self.depth = depth
+        cv2.triangleRasterizeDepth(
             vertices, triangles, depth, self.view.matrix(), self.view.fov, 300.0, FAR,
             _settings(cv2.RASTERIZE_SHADING_FLAT),
         )  # fmt: skip
@@ -205,7 +208,7 @@ class ShadowMap:
     def lookup(self, world: np.ndarray) -> np.ndarray:
         p = self.view.project(np.asarray(world, np.float32))
         lit = np.zeros(len(world), np.float32)
-        radius = 1.2 + 6.0 * self.softness
+        radius = 1.8 + 6.0 * self.softness
         taps = 8
         k = np.arange(taps)
         r = radius * np.sqrt((k + 0.5) / taps)
@@ -297,7 +300,7 @@ def rasterize(actor: Actor, row, scene: Scene, size: tuple[int, int]) -> Frame:
         start += n
     v = np.concatenate(vertices).astype(np.float32)
     t = np.concatenate(triangles).astype(np.int32)
-    color, depth = cv2.triangleRasterize(
+    cv2.triangleRasterize(  # draws into color and depth
         v, t, np.concatenate(coords).astype(np.float32), color, depth, f.view.matrix(), f.view.fov,
         10.0, FAR, _settings(cv2.RASTERIZE_SHADING_SHADED),
     )  # fmt: skip
@@ -329,7 +332,7 @@ def occlusion(depth: np.ndarray, scale: float) -> np.ndarray:
             b = padded[pixels - dy : pixels - dy + h, pixels - dx : pixels - dx + w]
             da, db = np.clip((small - a) / radius, -1, 1.2), np.clip((small - b) / radius, -1, 1.2)
             acc += np.clip(0.5 * (da + db) - 0.06, 0, 1)
-        total += strength * acc / directions
+        total += np.float32(strength / directions) * acc
     total = cv2.GaussianBlur(total, (0, 0), max(0.6, 0.10 * scale))
     ao = np.exp(-1.5 * total)
     return cv2.resize(ao, depth.shape[::-1], interpolation=cv2.INTER_LINEAR)
@@ -414,6 +417,7 @@ def illuminate(
     farthest round the terminator and bleeds into shadows.
     """
     wrap, mix, bleed = (0.40, 0.16, 0.10), (0.75, 0.40, 0.22), (0.45, 0.12, 0.0)
+    through = (0.17, 0.05, 0.03)  # what seeps through flesh into full shadow
     bounce = (0.55, 0.25, 0.20)  # light bounces in hollows: bright skin shades itself less, redder
     ambient = scene.ambient(normal).astype(np.float32)
     facing = np.clip(_dot(normal, eye), 0.02, 1)
@@ -433,7 +437,8 @@ def illuminate(
             w = wrap[c] * scatter + np.float32(0.12 * lamp.softness)
             lit = np.clip((sharp + scatter * mix[c] * (round_ - sharp) + w) / (1 + w), 0, 1)
             if k == 0:
-                lit = lit * np.exp(log_shadow * (1 - bleed[c] * scatter))
+                s = np.exp(log_shadow * (1 - bleed[c] * scatter))
+                lit = lit * (s + (1 - s) * through[c] * scatter)
             diffuse[c] += lit * color[c] * (0.5 + 0.5 * open_[c])
         visible = shadow * np.clip(1.7 * ao, 0, 1) if k == 0 else ao
         visible = np.maximum(visible, wet)
@@ -480,7 +485,9 @@ def face_mask(f: Frame, size: tuple[int, int]) -> np.ndarray:
     """255 on the skin of the face (and eyes and mouth within it), where nothing hides it."""
     own = np.isin(f.part, [k for k, m in enumerate(f.meshes) if m.name in ("eye", "mouth")])
     on_head = f.part == 0
-    area = cv2.remap(_face_area(f.actor), f.coords, None, cv2.INTER_LINEAR)
+    area = cv2.remap(  # type: ignore[call-overload]
+        _face_area(f.actor), f.coords, None, cv2.INTER_LINEAR
+    )
     inside = (on_head & (area > 0.5)) | own
     inside = inside * np.clip(f.alpha, 0, 1) * getattr(f, "bare", 1.0)
     return np.rint(255 * cv2.resize(inside.astype(np.float32), size, interpolation=cv2.INTER_AREA)
@@ -513,7 +520,7 @@ def landmarks(f: Frame) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def _landmark_uv(actor: Actor) -> tuple[np.ndarray, np.ndarray]:
-    """uv of the outline's candidates (17, 30, 2) and of points 18-68 (51, 2)."""
+    """Where on the grid: the outline's candidates (17, 30, 2) and of points 18-68 (51, 2)."""
     h = hd.build(actor)
     az = np.degrees(hd.AZIMUTH)
 
@@ -654,7 +661,7 @@ def _shade_head(f: Frame, uv: np.ndarray, world: np.ndarray) -> Look:
     folds = (np.abs(uv[:, 1] - hd.EYE_ROW) < 10) | (np.abs(uv[:, 1] - hd.MOUTH_ROW) < 12)
     inside &= ~(folds & (np.abs(uv[:, 0] - hd.COLUMNS / 2) < hd.COLUMNS / 3))
     albedo[inside] = (0.10, 0.025, 0.02)
-    extra[inside] = (0.0, 0.6, 0.10)
+    extra[inside] = (0.0, 0.6, 0.25)
     return Look(albedo, _unit(smooth + relief), smooth, extra[:, 0], extra[:, 1], 1.0, extra[:, 2])
 
 
@@ -702,7 +709,7 @@ def _shade_teeth(f: Frame, coords: np.ndarray, world: np.ndarray) -> Look:
     number, v = coords[:, 0], coords[:, 1]
     within = np.abs(number) % 1.0
     a = f.actor
-    white = np.array([0.62, 0.585, 0.51]) * (1.04 - 0.0035 * (a.age - 18))
+    white = np.array([0.72, 0.66, 0.56]) * (1.04 - 0.0035 * (a.age - 18))
     edge = np.minimum(within, 1 - within)
     gap = hd.smoothstep(0.0, 0.07, edge)
     gumline = 0.02 + 0.22 * (2 * within - 1) ** 2
@@ -726,7 +733,7 @@ def _iris(actor: Actor) -> np.ndarray:
     color = np.array(actor.eye_color)
     rays = cv2.GaussianBlur(rng.normal(0, 1, (64, 256)).astype(np.float32), (0, 0), sigmaX=0.9,
                             sigmaY=9, borderType=cv2.BORDER_REFLECT)  # fmt: skip
-    rays /= rays.std()
+    rays = rays / rays.std()
     r = np.linspace(0, 1, 64)[:, None]
     shade = np.exp(0.28 * rays)
     collar = np.exp(-(((r - 0.45 - 0.03 * rays) / 0.12) ** 2))

@@ -55,7 +55,9 @@ def _spot_tile(seed: int) -> np.ndarray:
 
 def _lookup(tile: np.ndarray, chart: np.ndarray, size: float, seed: int) -> np.ndarray:
     m = (chart * (16.0 / size) + np.array([seed * 37 % TILE, seed * 91 % TILE])).astype(np.float32)
-    return cv2.remap(tile, m % TILE, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    return cv2.remap(  # type: ignore[call-overload]
+        tile, m % TILE, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
+    )
 
 
 def noise(chart: np.ndarray, size: float, seed: int) -> np.ndarray:
@@ -170,7 +172,7 @@ def _paint(h: Head) -> Skin:
         shade = amount * area * (0.35 + 0.65 * dots)
     roots = np.clip(0.55 * brow * (0.5 + 0.5 * a.brows) + shade, 0, 0.9)
     color = color + roots[..., None] * (hair - color) * 0.75
-    root = {"none": 0.35, "buzz": 0.8}.get(a.hair, 0.7)
+    root = {"none": 0.35, "buzz": 0.8, "receding": 0.15}.get(a.hair, 0.7)
     if a.hair == "none":
         root = 0.10
     color = color + (scalp * root)[..., None] * (hair * 1.2 - color)
