@@ -43,8 +43,12 @@ def last_features(model: keras.Model) -> str:
     """
     import keras
 
-    pooling = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D, keras.layers.Dropout,
-               keras.layers.SpatialDropout2D)
+    pooling = (
+        keras.layers.MaxPooling2D,
+        keras.layers.AveragePooling2D,
+        keras.layers.Dropout,
+        keras.layers.SpatialDropout2D,
+    )
     convolved, found = False, ""
     for layer in leaves(model):
         convolved |= "Conv" in type(layer).__name__
@@ -59,8 +63,10 @@ def last_features(model: keras.Model) -> str:
 def _layer(model: keras.Model, name: str) -> keras.Layer:
     found = [layer for layer in leaves(model) if layer.name == name]
     if not found:
-        raise ValueError(f"the model {model.name} has no layer {name}; it ends with "
-                         f"{', '.join(layer.name for layer in list(leaves(model))[-6:])}")
+        raise ValueError(
+            f"the model {model.name} has no layer {name}; it ends with "
+            f"{', '.join(layer.name for layer in list(leaves(model))[-6:])}"
+        )
     return found[0]
 
 
@@ -104,15 +110,19 @@ class GradCAM:
         import tensorflow as tf
 
         if keras.backend.backend() != "tensorflow":
-            raise RuntimeError("Grad-CAM's gradients are written for Keras on TensorFlow; set "
-                               "KERAS_BACKEND=tensorflow, or use occlusion, which needs none")
+            raise RuntimeError(
+                "Grad-CAM's gradients are written for Keras on TensorFlow; set "
+                "KERAS_BACKEND=tensorflow, or use occlusion, which needs none"
+            )
         if method not in METHODS:
             raise ValueError(f"no method {method!r}; there are {' and '.join(METHODS)}")
         self.model = model
         self.layer = layer or last_features(model)
         self.method = method
-        spec = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32),
-                tf.TensorSpec((), tf.int32)]
+        spec = [
+            tf.TensorSpec((None, *model.input_shape[1:]), tf.float32),
+            tf.TensorSpec((), tf.int32),
+        ]
         self._maps = tf.function(self._trace, input_signature=spec)
 
     def _trace(self, images: Any, index: Any) -> Any:
@@ -148,8 +158,9 @@ class GradCAM:
             weights = tf.reduce_sum(alpha * tf.nn.relu(gradient), axis=(1, 2), keepdims=True)
         return tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1))
 
-    def __call__(self, images: Any, label: str = "FAKE", batch: int = 32,
-                 resize: bool = True) -> np.ndarray:
+    def __call__(
+        self, images: Any, label: str = "FAKE", batch: int = 32, resize: bool = True
+    ) -> np.ndarray:
         """Return maps (n, h, w), or at the layer's own size with `resize=False`.
 
         A map that is 0 everywhere says that nothing in this layer speaks for the class.
@@ -157,8 +168,9 @@ class GradCAM:
         x, index = _images(images), _class(label)
         if not len(x):
             raise ValueError("no image to explain")
-        maps = np.concatenate([self._maps(x[i:i + batch], index).numpy()
-                               for i in range(0, len(x), batch)])
+        maps = np.concatenate(
+            [self._maps(x[i : i + batch], index).numpy() for i in range(0, len(x), batch)]
+        )
         return resized(maps, x.shape[1:3]) if resize else maps
 
 
@@ -180,8 +192,10 @@ class _BeforeSoftmax:
         self.whole = isinstance(layer, keras.layers.Softmax)
         self.activation = getattr(layer, "activation", None)
         if not self.whole and self.activation is not keras.activations.softmax:
-            raise ValueError(f"the model's last layer, {layer.name}, is no softmax over REAL and "
-                             "FAKE: Grad-CAM needs the score before it")
+            raise ValueError(
+                f"the model's last layer, {layer.name}, is no softmax over REAL and "
+                "FAKE: Grad-CAM needs the score before it"
+            )
 
     def __enter__(self) -> None:
         if self.whole:
@@ -196,8 +210,14 @@ class _BeforeSoftmax:
             self.layer.activation = self.activation
 
 
-def occlusion(predict: Callable[[np.ndarray], np.ndarray], images: Any, label: str = "FAKE",
-              patch: int = 24, stride: int = 12, batch: int = 32) -> np.ndarray:
+def occlusion(
+    predict: Callable[[np.ndarray], np.ndarray],
+    images: Any,
+    label: str = "FAKE",
+    patch: int = 24,
+    stride: int = 12,
+    batch: int = 32,
+) -> np.ndarray:
     """Return maps of how much the score falls when a patch is covered (Zeiler & Fergus 2014).
 
     Independent of gradients and layers. A patch takes the image's mean color; a pixel's value is
@@ -211,8 +231,9 @@ def occlusion(predict: Callable[[np.ndarray], np.ndarray], images: Any, label: s
     x = _images(images)
     sign = 1 if _class(label) else -1
     h, w = x.shape[1:3]
-    tops, lefts = (sorted({*range(0, size - patch + 1, stride), max(size - patch, 0)})
-                   for size in (h, w))
+    tops, lefts = (
+        sorted({*range(0, size - patch + 1, stride), max(size - patch, 0)}) for size in (h, w)
+    )
     places = [(top, left) for top in tops for left in lefts]
     before = _log_odds(predict(x))
     out = np.zeros(x.shape[:3], np.float32)
@@ -220,14 +241,14 @@ def occlusion(predict: Callable[[np.ndarray], np.ndarray], images: Any, label: s
         color = image.mean(axis=(0, 1))
         drop, times = np.zeros((h, w)), np.zeros((h, w))
         for start in range(0, len(places), batch):
-            some = places[start:start + batch]
+            some = places[start : start + batch]
             covered = np.repeat(image[None], len(some), axis=0)
             for one, (top, left) in zip(covered, some, strict=True):
-                one[top:top + patch, left:left + patch] = color
+                one[top : top + patch, left : left + patch] = color
             after = _log_odds(predict(covered))
             for (top, left), value in zip(some, sign * (before[n] - after), strict=True):
-                drop[top:top + patch, left:left + patch] += value
-                times[top:top + patch, left:left + patch] += 1
+                drop[top : top + patch, left : left + patch] += value
+                times[top : top + patch, left : left + patch] += 1
         out[n] = np.maximum(drop / np.maximum(times, 1), 0)
     return out
 
@@ -241,8 +262,14 @@ def resized(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return maps (n, h, w) at another size, bilinear, values kept between the old extremes."""
     import cv2
 
-    return np.stack([cv2.resize(np.asarray(m, np.float32), (size[1], size[0]),
-                                interpolation=cv2.INTER_LINEAR) for m in maps])
+    return np.stack(
+        [
+            cv2.resize(
+                np.asarray(m, np.float32), (size[1], size[0]), interpolation=cv2.INTER_LINEAR
+            )
+            for m in maps
+        ]
+    )
 
 
 def scaled(heat: np.ndarray) -> np.ndarray:
@@ -321,8 +348,9 @@ def pointing(heat: np.ndarray, mask: np.ndarray) -> float:
     return float(inside[heat == top].mean()) if top > 0 else math.nan
 
 
-def against_masks(maps: np.ndarray, masks: np.ndarray, images: np.ndarray,
-                  clips: Sequence[str]) -> pd.DataFrame:
+def against_masks(
+    maps: np.ndarray, masks: np.ndarray, images: np.ndarray, clips: Sequence[str]
+) -> pd.DataFrame:
     """Return, an image a row, the mass inside its mask of its map and of maps to beat (lesson 08).
 
     Columns: `clip`, `map`, `other masks` (the same map, mean over the masks of other clips),
@@ -330,26 +358,36 @@ def against_masks(maps: np.ndarray, masks: np.ndarray, images: np.ndarray,
     NaN). A map that is good for any clip's mask shows where faces have mouths, not where this one
     was changed. Average over the crops of a clip, then over groups.
     """
-    clips = np.asarray(clips)
+    names = np.asarray(clips)
     if not len(maps) == len(masks) == len(images) == len(clips):
-        raise ValueError(f"{len(maps)} maps, {len(masks)} masks, {len(images)} images and "
-                         f"{len(clips)} clips: one of each is needed for every row")
+        raise ValueError(
+            f"{len(maps)} maps, {len(masks)} masks, {len(images)} images and "
+            f"{len(clips)} clips: one of each is needed for every row"
+        )
     inside = np.stack([_mask(h, m) for h, m in zip(maps, masks, strict=True)])
     flat = np.asarray(maps, np.float64).reshape(len(maps), -1)
     total = flat.sum(axis=1)
-    shares = np.divide(flat, total[:, None], out=np.full_like(flat, np.nan),
-                       where=total[:, None] > 0)
+    shares = np.divide(
+        flat, total[:, None], out=np.full_like(flat, np.nan), where=total[:, None] > 0
+    )
     on = shares @ inside.reshape(len(masks), -1).T.astype(np.float64)  # map i, mask j
-    apart = clips[:, None] != clips[None, :]
+    apart = names[:, None] != names[None, :]
     if not apart.any(axis=1).all():
         raise ValueError("all rows are of one clip: there is no other clip's mask to compare with")
     rows = []
     for i, (heat, mask, image) in enumerate(zip(maps, inside, images, strict=True)):
-        rows.append({"clip": clips[i], "map": on[i, i], "other masks": on[i][apart[i]].mean(),
-                     "uniform": mask.mean(),
-                     "center blob": mass_inside(center_blob(heat.shape), mask),
-                     "edge map": mass_inside(edges(image), mask),
-                     "pointing": pointing(heat, mask), "empty": not total[i] > 0})
+        rows.append(
+            {
+                "clip": names[i],
+                "map": on[i, i],
+                "other masks": on[i][apart[i]].mean(),
+                "uniform": mask.mean(),
+                "center blob": mass_inside(center_blob(heat.shape), mask),
+                "edge map": mass_inside(edges(image), mask),
+                "pointing": pointing(heat, mask),
+                "empty": not total[i] > 0,
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -361,10 +399,11 @@ def shifted(images: Sequence[np.ndarray], size: int, rng: np.random.Generator) -
     """
     h, w = images[0].shape[:2]
     if any(i.shape[:2] != (h, w) for i in images) or size > min(h, w):
-        raise ValueError(f"images of {[i.shape[:2] for i in images]} have no common window of "
-                         f"{size} pixels")
+        raise ValueError(
+            f"images of {[i.shape[:2] for i in images]} have no common window of {size} pixels"
+        )
     top, left = (int(rng.integers(0, n - size + 1)) for n in (h, w))
-    return [i[top:top + size, left:left + size] for i in images]
+    return [i[top : top + size, left : left + size] for i in images]
 
 
 # --- checks by repair -----------------------------------------------------------------------------
@@ -373,8 +412,9 @@ def shifted(images: Sequence[np.ndarray], size: int, rng: np.random.Generator) -
 ORDERS = ("map", "reverse", "random", "center-out")
 
 
-def order_of_cells(heat: np.ndarray, order: str, cells: int,
-                   rng: np.random.Generator) -> np.ndarray:
+def order_of_cells(
+    heat: np.ndarray, order: str, cells: int, rng: np.random.Generator
+) -> np.ndarray:
     """Return the cells of a `cells` x `cells` grid, as flat indices, in the order of repair."""
     if order not in ORDERS:
         raise ValueError(f"no order {order!r}; there are {', '.join(ORDERS)}")
@@ -384,7 +424,8 @@ def order_of_cells(heat: np.ndarray, order: str, cells: int,
         heat = center_blob(heat.shape)
     labels = _cells(heat.shape, cells)
     mean = np.bincount(labels.ravel(), np.asarray(heat, np.float64).ravel(), cells**2) / (
-        np.bincount(labels.ravel(), minlength=cells**2))
+        np.bincount(labels.ravel(), minlength=cells**2)
+    )
     ties = rng.random(len(mean))  # equal cells in random order, not in reading order
     return np.lexsort((ties, mean if order == "reverse" else -mean))
 
@@ -396,9 +437,16 @@ def _cells(shape: tuple[int, ...], cells: int) -> np.ndarray:
     return y[:, None] * cells + x[None, :]
 
 
-def repair_curve(predict: Callable[[np.ndarray], np.ndarray], fake: np.ndarray,
-                 original: np.ndarray, heat: np.ndarray, order: str, rng: np.random.Generator,
-                 cells: int = 12, steps: int = 12) -> pd.DataFrame:
+def repair_curve(
+    predict: Callable[[np.ndarray], np.ndarray],
+    fake: np.ndarray,
+    original: np.ndarray,
+    heat: np.ndarray,
+    order: str,
+    rng: np.random.Generator,
+    cells: int = 12,
+    steps: int = 12,
+) -> pd.DataFrame:
     """Return p_fake while cells of the fake are put back from another picture (lesson 08).
 
     With the aligned original as `original`, the picture stays a face all along; with a gray one,
@@ -417,8 +465,9 @@ def repair_curve(predict: Callable[[np.ndarray], np.ndarray], fake: np.ndarray,
     """
     fake, original = np.asarray(fake, np.float32), np.asarray(original, np.float32)
     if fake.shape != original.shape or fake.shape[:2] != heat.shape:
-        raise ValueError(f"fake {fake.shape}, original {original.shape} and map {heat.shape} "
-                         "are not aligned")
+        raise ValueError(
+            f"fake {fake.shape}, original {original.shape} and map {heat.shape} are not aligned"
+        )
     rank = np.empty(cells * cells, int)
     rank[order_of_cells(heat, order, cells, rng)] = np.arange(cells * cells)
     place = rank[_cells(heat.shape, cells)]
@@ -441,8 +490,9 @@ def area_between(map_order: pd.DataFrame, other: pd.DataFrame, column: str = "p_
 # --- checks on the method -------------------------------------------------------------------------
 
 
-def randomized(model: keras.Model, rng: np.random.Generator,
-               layers: int | None = None) -> keras.Model:
+def randomized(
+    model: keras.Model, rng: np.random.Generator, layers: int | None = None
+) -> keras.Model:
     """Return a copy whose weights are drawn at random (Adebayo et al. 2018; lesson 08).
 
     Kernels are drawn from a normal distribution with their own mean and spread; biases and
@@ -458,9 +508,15 @@ def randomized(model: keras.Model, rng: np.random.Generator,
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
     weighty = [layer for layer in leaves(copy) if layer.get_weights()]
-    for layer in weighty if layers is None else weighty[len(weighty) - layers:]:
-        layer.set_weights([rng.normal(w.mean(), w.std(), w.shape).astype(w.dtype) if w.ndim > 1
-                           else rng.permutation(w) for w in layer.get_weights()])
+    for layer in weighty if layers is None else weighty[len(weighty) - layers :]:
+        layer.set_weights(
+            [
+                rng.normal(w.mean(), w.std(), w.shape).astype(w.dtype)
+                if w.ndim > 1
+                else rng.permutation(w)
+                for w in layer.get_weights()
+            ]
+        )
     return copy
 
 
