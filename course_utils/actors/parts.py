@@ -82,7 +82,7 @@ def teeth(h: Head, row, upper: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray
     norm = np.hypot(x, z)
     x, z = x * (1 + radial / norm), z * (1 + radial / norm)
     drop = v * tall * np.where(v > 0.8, 0.93 + 0.07 * rounded, 1.0)
-    y = (hd.MOUTH_Y + 0.62 - drop) if upper else (hd.MOUTH_Y - 0.80 + drop)
+    y = (hd.MOUTH_Y + 0.66 - drop) if upper else (hd.MOUTH_Y - 0.80 + drop)
     gum = 0.0
     front = h.rest[hd.MOUTH_ROW - 6, hd.COLUMNS // 2, 2] - 0.70  # behind the upper lip
     p = np.stack([x + gum, y + 0 * x, z + front - depth - (0.0 if upper else 0.55)], -1)

@@ -332,7 +332,7 @@ def occlusion(depth: np.ndarray, scale: float) -> np.ndarray:
             b = padded[pixels - dy : pixels - dy + h, pixels - dx : pixels - dx + w]
             da, db = np.clip((small - a) / radius, -1, 1.2), np.clip((small - b) / radius, -1, 1.2)
             acc += np.clip(0.5 * (da + db) - 0.06, 0, 1)
-        total += np.float32(strength / directions) * acc
+        total = total + np.float32(strength / directions) * acc
     total = cv2.GaussianBlur(total, (0, 0), max(0.6, 0.10 * scale))
     ao = np.exp(-1.5 * total)
     return cv2.resize(ao, depth.shape[::-1], interpolation=cv2.INTER_LINEAR)
