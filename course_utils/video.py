@@ -240,10 +240,10 @@ def _upright(frame: av.VideoFrame) -> np.ndarray:
 
 
 def masks(path: str | Path) -> np.ndarray:
-    """Masks of a clip's manipulated pixels, bool (frames, height / 2, width / 2), from their PNG.
+    """Masks of a clip's manipulated pixels, bool (frames, height / 4, width / 4), from their PNG.
 
-    The mini set stores them as one strip, frame under frame, each half as wide as its clip and, as
-    the clips are, square.
+    The mini set stores them as one strip, frame under frame, each a quarter as wide as its clip and,
+    as the clips are, square. A bit is set where any of its sixteen pixels was changed.
     """
     import cv2
 
