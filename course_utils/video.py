@@ -242,8 +242,8 @@ def _upright(frame: av.VideoFrame) -> np.ndarray:
 def masks(path: str | Path) -> np.ndarray:
     """Masks of a clip's manipulated pixels, bool (frames, height / 4, width / 4), from their PNG.
 
-    The mini set stores them as one strip, frame under frame, each a quarter as wide as its clip and,
-    as the clips are, square. A bit is set where any of its sixteen pixels was changed.
+    The mini set stores them as one strip, frame under frame, each a quarter as wide as its clip
+    and, as the clips are, square. A bit is set where any of its sixteen pixels was changed.
     """
     import cv2
 

@@ -173,7 +173,7 @@ def _film_cast(
 
 
 def write_masks(path: Path, masks: np.ndarray) -> None:
-    """Masks (n, h, w) as a strip of bits at a quarter of their size, which :func:`video.masks` reads."""
+    """Masks (n, h, w) as a strip of bits, a quarter as wide, which :func:`video.masks` reads."""
     n, h, w = masks.shape
     small = masks.reshape(n, h // 4, 4, w // 4, 4).any((2, 4))
     strip = small.reshape(-1, small.shape[2]).astype(np.uint8) * 255
