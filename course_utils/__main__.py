@@ -13,7 +13,7 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m course_utils", description="The deepfake detection course's commands."
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_add_check, _add_fetch, _add_extract, _add_train):
+    for add in (_add_check, _add_fetch, _add_extract, _add_train, _add_judge):
         add(commands)
     options = parser.parse_args(arguments)
     try:
@@ -213,6 +213,38 @@ def _backbone(options: argparse.Namespace) -> int:
         crops, options.crops, options.targets, out, options.epochs, command=command
     )
     print(told.to_string(index=False))
+    return 0
+
+
+# ------------------------------------------------------------------------------------ judge
+
+
+def _add_judge(commands) -> None:
+    does = "say of videos whether they are real or fake, or why that cannot be told"
+    parser = _add(commands, _judge, does, "judge holiday.mp4 --annotate work/judged")
+    parser.add_argument("videos", metavar="VIDEO", nargs="+", help="a video or a picture")
+    parser.add_argument("--model", metavar="PATH", help="a run (your newest, else the course's)")
+    parser.add_argument("--json", action="store_true", help="for machines")
+    parser.add_argument("--annotate", metavar="FOLDER", help="gets videos with box and score")
+
+    does = "make a detector of a run: what `judge` needs to know how far to trust its scores"
+    parser = _add(commands, _export, does, "export work/run1 work/faces")
+    parser.add_argument("run_folder", metavar="RUN_FOLDER", help="what `train` wrote")
+    parser.add_argument("crops", metavar="CROPS_FOLDER", help="what it was trained on")
+    parser.add_argument("out", metavar="OUT", nargs="?", help="another folder to write it to")
+
+
+def _judge(options: argparse.Namespace) -> int:
+    from course_utils import judging
+
+    return judging.command(options.videos, options.model, options.json, options.annotate)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from course_utils import judging
+
+    judging.export_run(options.run_folder, options.crops, options.out)
+    print(f"wrote {options.out or options.run_folder}: read CARD.md in it")
     return 0
 
 
