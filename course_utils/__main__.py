@@ -64,20 +64,14 @@ def _add_fetch(commands) -> None:
 
 
 def _fetch(_: argparse.Namespace) -> int:
-    from course_utils import settings
+    from course_utils import models, settings
 
+    files = [(settings.weights, name) for name in settings.WEIGHTS]
+    files += [(models.imagenet_file, name) for name in models.IMAGENET]
     failed = 0
-    for name in settings.WEIGHTS:
+    for find, name in files:
         try:
-            print(f"ok    {settings.weights(name)}", flush=True)
-        except RuntimeError as error:
-            failed += 1
-            print(f"fail  {error}", flush=True)
-    from course_utils import models
-
-    for name in models.IMAGENET:
-        try:
-            print(f"ok    {models.imagenet_file(name)}", flush=True)
+            print(f"ok    {find(name)}", flush=True)
         except (RuntimeError, ValueError) as error:
             failed += 1
             print(f"fail  {error}", flush=True)
