@@ -322,7 +322,8 @@ def landmarks(rgb: np.ndarray, box: Box) -> Landmarks:
     depends little on the detector's box. Always answers: ask `measurable` before measuring.
     """
     left, top, right, bottom = box
-    frame = ((left + right) / 2, (top + bottom) / 2, max(right - left, bottom - top), 0.0)
+    side = float(max(right - left, bottom - top))
+    frame: _Frame = ((left + right) / 2, (top + bottom) / 2, side, 0.0)
     gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     guess = np.median([_predict(gray, _nudge(frame, *n)) for n in _NUDGES[::3]], 0)
     for _ in range(2):
@@ -416,10 +417,14 @@ def _patch(gray: np.ndarray, x: float, y: float, side: float, roll: float, mirro
         part = cv2.GaussianBlur(part, (0, 0), 0.4 / zoom)
     local = matrix.copy()
     local[:, 2] += matrix[:, :2] @ (x0, y0)
-    patch = cv2.warpAffine(
-        part, local, (whole, whole), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    ).astype(np.float32)
-    patch = cv2.GaussianBlur(patch, (5, 5), PATCH / 90)
+    cut = cv2.warpAffine(
+        part.astype(np.float32),
+        local,
+        (whole, whole),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    patch = np.asarray(cv2.GaussianBlur(cut, (5, 5), PATCH / 90), np.float32)
     patch -= _broad(patch)
     spread = np.sqrt(_broad(patch * patch)) + 4
     return np.clip(128 + 45 * patch / spread, 0, 255).astype(np.uint8), matrix

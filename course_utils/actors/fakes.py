@@ -72,7 +72,7 @@ def footage(frames: np.ndarray, fps: float) -> Footage:
             f"A face was found in only {len(known)} of {len(found)} frames; "
             "choose a clip in which the face stays in view."
         )
-    stack = np.stack([found[i] for i in known]).reshape(len(known), -1)
+    stack = np.stack([p for p in found if p is not None]).reshape(len(known), -1)
     whole = np.stack([np.interp(np.arange(len(found)), known, c) for c in stack.T], 1)
     return Footage(np.asarray(frames), steady(whole.reshape(-1, 68, 2)), fps)
 
@@ -411,6 +411,6 @@ def _open_mouth(rgb: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.nd
         return rgb
     inside = np.zeros(rgb.shape[:2], np.float32)
     cv2.fillPoly(inside, [np.round(after[60:68] * 16).astype(np.int32)], 1.0, cv2.LINE_8, 4)
-    dark = np.broadcast_to(np.uint8([58, 24, 22]), rgb.shape)
+    dark = np.broadcast_to(np.array([58, 24, 22], np.uint8), rgb.shape)
     alpha = cv2.GaussianBlur(inside, (0, 0), 0.02 * unit + 0.4) * min(1.0, opened / 0.12) * 0.9
     return forgery.blend(rgb, dark, np.where(alpha > 0.02, alpha, 0).astype(np.float32))

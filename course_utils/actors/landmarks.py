@@ -24,6 +24,20 @@ UNSEEN_SEED = 900_000
 SIZE = 320
 
 
+OPTIONS = dict(  # of dlib.train_shape_predictor; the model's size is depth x trees x 2^tree_depth
+    cascade_depth=11,
+    num_trees_per_cascade_level=34,
+    tree_depth=4,
+    nu=0.1,
+    oversampling_amount=3,
+    oversampling_translation_jitter=0.0,  # frames are misplaced by cut() already
+    feature_pool_size=500,
+    num_test_splits=60,
+    lambda_param=0.1,
+    num_threads=2,
+)
+
+
 class Shot(NamedTuple):
     """A rendered face, cut out: RGB uint8, its 68 points, its yaw in degrees."""
 
@@ -103,7 +117,8 @@ def disturb(shot: Shot, rng: np.random.Generator) -> Shot:
     rgb = np.clip(np.round(255 * picture), 0, 255).astype(np.uint8)
     if rng.random() < 0.6:
         quality = int(rng.integers(12, 70))
-        rgb = cv2.imdecode(cv2.imencode(".jpg", rgb, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], 1)
+        coded = cv2.imencode(".jpg", rgb, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        rgb = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))
     return Shot(rgb, points.astype(np.float32), shot.yaw)
 
 
@@ -196,17 +211,8 @@ def fit(shots: list[Shot], out: Path, seed: int = settings.SEED, copies: int = 4
             truths.append([_detection(points)])
     options = dlib.shape_predictor_training_options()
     options.random_seed = str(seed)
-    options.cascade_depth = 12
-    options.num_trees_per_cascade_level = 32
-    options.tree_depth = 4
-    options.nu = 0.1
-    options.oversampling_amount = 5
-    options.oversampling_translation_jitter = 0.04
-    options.feature_pool_size = 500
-    options.num_test_splits = 60
-    options.lambda_param = 0.1
-    options.num_threads = 2
-    options.be_verbose = False
+    for name, value in OPTIONS.items():
+        setattr(options, name, value)
     predictor = dlib.train_shape_predictor(patches, truths, options)
     predictor.save(str(out))
 
