@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from functools import partial
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -66,12 +67,12 @@ def _add_fetch(commands) -> None:
 def _fetch(_: argparse.Namespace) -> int:
     from course_utils import models, settings
 
-    files = [(settings.weights, name) for name in settings.WEIGHTS]
-    files += [(models.imagenet_file, name) for name in models.IMAGENET]
+    published = [partial(settings.weights, name) for name in settings.WEIGHTS]
+    imagenet = [partial(models.imagenet_file, name) for name in models.IMAGENET]
     failed = 0
-    for find, name in files:
+    for find in (*published, *imagenet):
         try:
-            print(f"ok    {find(name)}", flush=True)
+            print(f"ok    {find()}", flush=True)
         except (RuntimeError, ValueError) as error:
             failed += 1
             print(f"fail  {error}", flush=True)

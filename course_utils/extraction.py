@@ -163,12 +163,13 @@ def _faces_of(path: Path, place: Path, count: int, detector: str) -> dict:
             [name, frame, time_s, person[track], *face.box, face.detector, face.confidence]
         )
     with_face = {frame for _, frame, *_ in crops}
-    skipped = [(frame, reason) for frame, reason in without.items() if frame not in with_face]
-    if not crops:
-        skipped.insert(0, (None, f"no face in any of its {len(sampled)} sampled frames"))
+    skipped: list[tuple[int | None, str]] = []
     if lost := facts.pop("lost"):
         n = facts["frames"]
-        skipped.insert(0, (None, f"the file breaks off: {n} of its {n + lost} frames are there"))
+        skipped.append((None, f"the file breaks off: {n} of its {n + lost} frames are there"))
+    if not crops:
+        skipped.append((None, f"no face in any of its {len(sampled)} sampled frames"))
+    skipped += [(frame, reason) for frame, reason in without.items() if frame not in with_face]
     return {"facts": facts, "crops": sorted(crops), "skipped": skipped}
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -30,7 +30,7 @@ class Unreadable(Exception):
 class Frame(NamedTuple):
     """A decoded frame: its place in the clip (from 0), its time, and its pixels."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody wants here
     time_s: float
     rgb: np.ndarray  # uint8, H x W x 3, upright
 
@@ -57,8 +57,7 @@ def facts(path: str | Path) -> dict:
         hidden = [packet.is_discard for packet in _packets(container, stream) if packet]
         n, lost = hidden.count(False), max(stream.frames - len(hidden), 0)
         rate, audio = stream.average_rate, bool(container.streams.audio)
-    with contextlib.closing(frames(path, every=1)) as readable:
-        height, width = next(readable).rgb.shape[:2]
+    height, width = next(frames(path, every=1)).rgb.shape[:2]
     fps = float(rate) if rate and n > 1 else float("nan")
     return dict(frames=n, lost=lost, fps=fps, width=width, height=height, audio=audio)
 
@@ -119,7 +118,8 @@ def sound(path: str | Path) -> tuple[np.ndarray, int] | None:
             return None
         stream = container.streams.audio[0]
         mono = av.AudioResampler(format="flt", layout="mono")
-        start_s, parts, delay_s = (container.start_time or 0) / av.time_base, [], 0.0
+        start_s, delay_s = (container.start_time or 0) / av.time_base, 0.0
+        parts: list[np.ndarray] = []
         for packet in _packets(container, stream):
             with contextlib.suppress(av.FFmpegError):
                 for frame in stream.decode(packet):
@@ -224,7 +224,7 @@ def _upright(frame: av.VideoFrame) -> np.ndarray:
     """RGB pixels, turned and mirrored as the file asks (phones film sideways and say so)."""
     rgb = frame.to_ndarray(format="rgb24")
     try:
-        matrix = frame.side_data.get("DISPLAYMATRIX")
+        matrix: Any = frame.side_data.get("DISPLAYMATRIX")
     except ValueError:  # PyAV 18 does not know all side data of a photograph
         return np.ascontiguousarray(np.rot90(rgb, frame.rotation // 90))
     if matrix is None:
@@ -285,7 +285,13 @@ def write(
         partial.unlink(missing_ok=True)
 
 
-def _write_streams(container, frames, rate, audio, crf) -> None:
+def _write_streams(
+    container: av.container.OutputContainer,
+    frames: Iterator[np.ndarray],
+    rate: Fraction,
+    audio: tuple[np.ndarray, int] | None,
+    crf: int,
+) -> None:
     first = next(frames, None)
     if first is None:
         raise ValueError("There are no frames to write.")
@@ -295,15 +301,15 @@ def _write_streams(container, frames, rate, audio, crf) -> None:
     stream.pix_fmt = "yuv420p"
     stream.codec_context.colorspace = stream.codec_context.color_primaries = 1  # BT.709
     stream.codec_context.color_trc = stream.codec_context.color_range = 1
-    sound_stream = container.add_stream("aac", rate=audio[1], layout="mono") if audio else None
+    voice = container.add_stream("aac", rate=audio[1], layout="mono") if audio else None
     for rgb in chain([first], frames):
         even = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         frame = av.VideoFrame.from_ndarray(even, format="rgb24")
         container.mux(stream.encode(frame.reformat(format="yuv420p", dst_colorspace="ITU709")))
     container.mux(stream.encode())
-    if audio:
+    if audio and voice:
         samples = np.ascontiguousarray(audio[0], np.float32)[None]
-        frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
-        frame.sample_rate, frame.pts = audio[1], 0
-        container.mux(sound_stream.encode(frame))
-        container.mux(sound_stream.encode())
+        heard = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
+        heard.sample_rate, heard.pts = audio[1], 0
+        container.mux(voice.encode(heard))
+        container.mux(voice.encode())
