@@ -101,7 +101,7 @@ def make_body(actor: Actor) -> Body:
 
 
 def _color(rng: np.random.Generator, dye: np.ndarray) -> tuple[float, float, float]:
-    r, g, b = np.clip(dye * np.exp(rng.normal(0, 0.06, 3)), 0.01, 0.55)
+    r, g, b = np.clip(dye * np.exp(rng.normal(0, 0.06, 3)), 0.01, 0.48)
     return float(r), float(g), float(b)
 
 
@@ -153,7 +153,7 @@ def _torso(b: Body, neck: float, start: np.ndarray, rows: int) -> tuple[np.ndarr
     angle = np.linspace(-np.pi, np.pi, COLUMNS)  # 0 is the front
     t = start + (1 - start) * (np.linspace(0, 1, rows)[:, None] ** 1.15)
     w, y, front, back, middle = _profile(b, neck, t)
-    y = y + 1.6 * smoothstep(0.05, 0.2, t)
+    y = y + 2.1 * smoothstep(0.05, 0.2, t)
     deep = np.where(np.abs(angle) < np.pi / 2, front, back) * (
         1 + (b.depth - 1) * smoothstep(0.2, 0.6, t)
     )
@@ -170,12 +170,12 @@ def _torso(b: Body, neck: float, start: np.ndarray, rows: int) -> tuple[np.ndarr
     ax = np.abs(x)
     chest = (z > middle) * smoothstep(0.12, 0.2, t) * (1 - smoothstep(0.34, 0.44, t))
     bone = (
-        np.exp(-(((y + 19.0 + 0.10 * ax) / 0.8) ** 2))
+        np.exp(-(((y + 18.5 + 0.10 * ax) / 0.8) ** 2))
         * smoothstep(0.8, 2.2, ax)
         * smoothstep(15, 9, ax)
     )
     z = z + 0.45 * chest * bone
-    z = z - 0.45 * np.exp(-((ax / 1.1) ** 2) - ((y + 18.5) / 1.1) ** 2) * (z > middle)
+    z = z - 0.45 * np.exp(-((ax / 1.1) ** 2) - ((y + 18.0) / 1.1) ** 2) * (z > middle)
     if b.female:
         bust = np.exp(-(((ax - 7.6) / 4.6) ** 2) - ((y + 34.5) / 6.0) ** 2)
         z = z + 3.6 * bust * (z > middle)
@@ -315,7 +315,7 @@ def _arms(b: Body) -> list[Sheet]:
     for side in (-1, 1):
         t = np.linspace(0, 1, rows)[:, None]
         angle = np.linspace(-np.pi, np.pi, columns)[None, :] * -side
-        y0 = -19.0 - 2.3 * b.slope
+        y0 = -18.5 - 2.3 * b.slope
         x = side * (b.shoulders - 4.2 + 5.2 * t**1.1)
         y = y0 - 38 * t
         z = -3.2 + 1.5 * t

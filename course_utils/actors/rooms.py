@@ -461,23 +461,31 @@ def _city(rng: np.random.Generator, day: bool) -> np.ndarray:
 
 
 def _garden(rng: np.random.Generator, day: bool = True) -> np.ndarray:
-    """Foliage against the sky, (150, 200, 3): radiance."""
-    h, w = 150, 200
+    """Foliage against the sky, (300, 400, 3): radiance."""
+    h, w = 300, 400
     y = np.linspace(0, 1, h)[:, None, None]
     view = (1 - y) * np.array([2.2, 2.7, 3.3]) + y * np.array([2.6, 2.6, 2.3])
     view = np.broadcast_to(view, (h, w, 3)).astype(np.float64).copy()
-    horizon = rng.uniform(0.45, 0.65)
-    view[int(h * (horizon + 0.15)) :] = np.array([0.50, 0.75, 0.28])
-    for _ in range(rng.integers(4, 8)):
-        cx, spread = rng.uniform(0, w), rng.uniform(18, 45)
-        tint = np.array([0.25, 0.50, 0.14]) * rng.uniform(0.5, 1.5)
-        top = rng.uniform(0.1, 0.5) * h
-        for _ in range(160):
-            px, py = cx + rng.normal(0, spread * 0.5), rng.triangular(top, h * 0.55, h * 0.9)
-            cv2.circle(
-                view, (int(px), int(py)), int(rng.integers(2, 7)),
-                (tint * rng.uniform(0.4, 1.9)).tolist(), -1,
-            )  # fmt: skip
+    lawn = int(h * rng.uniform(0.62, 0.8))
+    view[lawn:] = np.array([0.50, 0.75, 0.28]) * np.linspace(1.1, 0.6, h - lawn)[:, None, None]
+    for k in range(rng.integers(5, 9)):  # crowns, the far ones paler
+        cx, cy = rng.uniform(0, w), rng.uniform(0.15, 0.6) * h
+        spread = rng.uniform(30, 75)
+        haze = 1 - k / 9
+        tint = np.array([0.22, 0.46, 0.12]) * rng.uniform(0.5, 1.4) + 0.35 * haze
+        trunk = (int(cx), int(cy)), (int(cx + rng.normal(0, 6)), lawn + 10)
+        cv2.line(view, *trunk, (tint * 0.35).tolist(), int(rng.integers(3, 9)))
+        for _ in range(700):
+            px, py = rng.normal(cx, 0.55 * spread), rng.normal(cy, 0.42 * spread)
+            lit = np.clip(1.1 + 0.6 * (cy - py) / spread + 0.5 * rng.normal(), 0.25, 2.6)
+            spot = int(rng.integers(1, 5))
+            cv2.circle(view, (int(px), int(py)), spot, (tint * lit).tolist(), -1)
+    for _ in range(900):  # hedge and flowers
+        px, py = rng.uniform(0, w), lawn + rng.normal(0, 7)
+        tint = np.array([0.16, 0.34, 0.10]) * rng.uniform(0.4, 1.9)
+        if rng.random() < 0.06:
+            tint = rng.uniform(0.3, 1.6, 3)
+        cv2.circle(view, (int(px), int(py)), int(rng.integers(1, 5)), tint.tolist(), -1)
     return view if day else view * np.array([0.02, 0.03, 0.06])
 
 
