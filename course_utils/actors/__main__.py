@@ -18,6 +18,7 @@ def main() -> None:
     build = commands.add_parser("build", help="the set of clips, resumable")
     build.add_argument("out", type=Path, nargs="?", default=settings.MINI_DFDC)
     build.add_argument("--jobs", type=int, default=2, help="casts filmed at a time (default 2)")
+    build.add_argument("--casts", type=int, help="a smaller set of so many casts")
 
     probes = commands.add_parser("probes", help="pairs of clips that differ in one cue")
     probes.add_argument("out", type=Path)
@@ -34,7 +35,7 @@ def main() -> None:
     if args.command == "build":
         from .build import build as run
 
-        run(args.out, jobs=args.jobs)
+        run(args.out, jobs=args.jobs, casts=args.casts)
     elif args.command == "probes":
         from .build import CUES
         from .build import probes as run_probes
