@@ -91,7 +91,7 @@ class Track:
             here, there = np.flatnonzero(good), other[good]
             near = np.abs(self.indices[there] - self.indices[here]) == 1
             out[here[near]] += 0.5 * (p[there[near]] - p[here[near]])
-        # a face that moves evenly keeps its place: neighbors' halves cancel but for acceleration
+        # in the end a quarter of each neighbor and half of the frame itself
         return ((out + p) / 2).astype(np.float32)
 
     @functools.cached_property
