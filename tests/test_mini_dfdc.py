@@ -1,0 +1,94 @@
+"""The set in the box: complete, small, honest, and without a shortcut from file to label."""
+
+import json
+import re
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from course_utils import datasets, settings, video
+from course_utils.actors import audit, casting
+from course_utils.forgery import CUES
+
+FOLDER = settings.MINI_DFDC
+
+
+@pytest.fixture(scope="module")
+def clips() -> pd.DataFrame:
+    clips, skipped = datasets.read(FOLDER)
+    assert skipped.empty, skipped.to_string()
+    return clips.merge(datasets.details(FOLDER), on="clip")
+
+
+def test_the_clips_are_those_that_the_plan_names_with_what_it_says_of_them(clips):
+    plan = casting.plan().set_index("clip").loc[clips["clip"]].reset_index()
+    for column in ("label", "split", "method", "target", "donor", "cast", "original"):
+        assert clips[column].fillna("").tolist() == plan[column].fillna("").tolist()
+
+
+def test_it_stays_small():
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) <= 50e6
+
+
+def test_groups_lie_whole_in_the_fixed_split(clips):
+    datasets.check_split(clips)
+    assert set(clips["split"]) == {"train", "validation", "test"}
+
+
+def test_every_clip_plays_for_six_seconds_with_sound_in_one_format(clips):
+    facts = pd.DataFrame([video.facts(FOLDER / name) for name in clips["clip"]])
+    assert (facts["frames"] / facts["fps"] >= 6).all()
+    assert facts["fps"].between(12, 15).all()
+    assert facts["audio"].all()
+    assert facts[["fps", "width", "height", "frames"]].nunique().eq(1).all()
+
+
+def test_fakes_match_their_originals_outside_the_mask_but_not_inside(clips):
+    fakes = clips[(clips["label"] == "FAKE") & (clips["method"] != "animate")]
+    for fake in fakes.sample(8, random_state=0).itertuples():
+        masks = video.masks(FOLDER / "masks" / fake.clip.replace(".mp4", ".png"))
+        a, b = (list(video.frames(FOLDER / name, 3)) for name in (fake.clip, fake.original))
+        for x, y in zip(a, b, strict=True):
+            mask = cv2.resize(masks[x.index].astype(np.uint8), x.rgb.shape[1::-1]) > 0
+            far = cv2.dilate(mask.astype(np.uint8), np.ones((17, 17), np.uint8)) == 0
+            assert 0.02 < mask.mean() < 0.5
+            gap = np.abs(x.rgb.astype(float) - y.rgb)
+            assert gap[far].mean() < 4, f"{fake.clip} differs from {fake.original} outside the mask"
+
+
+def test_dials_are_told_for_every_fake(clips):
+    cues = [f"cue_{cue}" for cue in CUES]
+    assert clips[cues].notna().all(axis=None)
+    assert clips.loc[clips["label"] == "FAKE", "strength"].notna().all()
+
+
+def test_stills_are_lossless_pairs_that_differ_at_eyes_and_teeth_alone():
+    names = {path.name.split("_fake")[0] for path in (FOLDER / "stills").glob("*_fake.png")}
+    assert names
+    for name in names:
+        real, fake = (
+            cv2.imread(str(FOLDER / "stills" / f"{name}_{k}.png")) for k in ("real", "fake")
+        )
+        changed = (real != fake).any(2)
+        assert real.shape == (512, 512, 3) and 0 < changed.mean() < 0.02
+
+
+def test_the_card_says_first_what_the_set_is_not():
+    card = (FOLDER / "DATA_CARD.md").read_text()
+    head = "\n".join(card.splitlines()[:12])
+    assert "no neural generator made these clips" in head.lower()
+    assert "says nothing about the deepfakes you meet" in re.sub(r"\s+", " ", head)
+
+
+def test_metadata_begins_with_dfdc_s_fields():
+    entries = json.loads((FOLDER / "metadata.json").read_text())
+    for entry in entries.values():
+        assert list(entry)[:3] == ["label", "split", "original"]
+
+
+def test_hog_finds_the_face_in_nearly_every_real_frame(clips):
+    real = clips[clips["label"] == "REAL"]
+    found, _ = audit.detections(FOLDER, real)
+    assert found["found"].mean() >= 0.97, audit.found_by_tone(found, real).to_string()
