@@ -130,7 +130,8 @@ def warp(
     a thin-plate spline (Bookstein 1989). ``shape`` (height, width) of the answer, the picture's
     own by default; beyond the points the bend fades out to a similarity.
     """
-    from scipy.interpolate import LinearNDInterpolator, RBFInterpolator
+    from scipy.interpolate import RBFInterpolator
+    from scipy.spatial import Delaunay
 
     height, width = (shape or rgb.shape)[:2]
     source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
@@ -144,20 +145,25 @@ def warp(
     # distinct knots only: two landmarks on one spot span no triangle
     _, first = np.unique(np.round(knots, 2), axis=0, return_index=True)
     knots, values = knots[first], values[first]
-    # where each pixel comes from, worked out on a grid and filled in between
-    step = max(2, round(float((high - low).max()) / (32 if smooth else 80)))
-    gx, gy = np.arange(0, width + step, step), np.arange(0, height + step, step)
-    grid = np.stack(np.meshgrid(gx, gy), -1).reshape(-1, 2).astype(float)
-    places = grid @ back[:, :2].T + back[:, 2]
-    near = ((grid > frame.min(0)) & (grid < frame.max(0))).all(1)
-    if smooth:
-        spline = RBFInterpolator(knots, values, kernel="thin_plate_spline", smoothing=1e-3)
-        places[near] = spline(grid[near])
-    elif near.any():
-        places[near] = LinearNDInterpolator(knots, values)(grid[near])
-    moves = np.nan_to_num(places - grid).reshape(len(gy), len(gx), 2).astype(np.float32)
     ys, xs = np.mgrid[0:height, 0:width].astype(np.float32)
-    maps = cv2.remap(moves, xs / step, ys / step, cv2.INTER_LINEAR) + np.stack([xs, ys], -1)
+    if smooth:  # worked out on a grid, filled in between
+        step = max(2, round(float((high - low).max()) / 24))
+        gx, gy = np.arange(0, width + step, step), np.arange(0, height + step, step)
+        grid = np.stack(np.meshgrid(gx, gy), -1).reshape(-1, 2).astype(float)
+        spline = RBFInterpolator(knots, values, kernel="thin_plate_spline", smoothing=1e-3)
+        moves = (spline(grid) - grid).reshape(len(gy), len(gx), 2).astype(np.float32)
+        maps = cv2.remap(moves, xs / step, ys / step, cv2.INTER_LINEAR) + np.stack([xs, ys], -1)
+    else:  # each pixel by its triangle's own affine map; triangle 0 is everywhere else
+        triangles = Delaunay(knots).simplices
+        corners_in = np.concatenate([knots, np.ones((len(knots), 1))], 1)[triangles]
+        affine = np.linalg.solve(corners_in, values[triangles])  # (t, 3, 2)
+        affine = np.concatenate([np.vstack([back[:, :2].T, back[:, 2]])[None], affine])
+        label = np.zeros((height, width), np.int32)
+        outlines = np.round(knots[triangles] * 16).astype(np.int32)
+        for k, outline in enumerate(outlines, 1):
+            cv2.fillConvexPoly(label, outline, k, cv2.LINE_8, 4)
+        a = affine.astype(np.float32)[label]
+        maps = xs[..., None] * a[..., 0, :] + ys[..., None] * a[..., 1, :] + a[..., 2, :]
     return cv2.remap(
         rgb, maps[..., 0], maps[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
     )
@@ -228,14 +234,16 @@ def match_color(
 ) -> np.ndarray:
     """``source`` with the colors of ``reference``: mean and spread of L*, a*, b* under the masks.
 
-    Reinhard et al. 2001, in CIE Lab. ``strength`` 0 changes nothing, 1 matches fully. Lesson 01.
+    Reinhard et al. 2001, in CIE Lab, the change of spread bounded. ``strength`` 0 changes nothing,
+    1 matches fully. Lesson 01.
     """
     here, there = mask > 0.5, (mask if reference_mask is None else reference_mask) > 0.5
     if not here.any() or not there.any() or strength == 0:
         return source.copy()
     lab, ref = _lab(source), _lab(reference)
     a, b = lab[here], ref[there]
-    gain = np.clip(b.std(0) / np.maximum(a.std(0), 1e-3), 0.4, 2.5)
+    spread = b.std(0) / np.maximum(a.std(0), 1e-3)
+    gain = np.clip(spread, (0.5, 0.7, 0.7), (1.8, 1.2, 1.2))  # chroma stretched far turns eyes blue
     matched = (lab - a.mean(0)) * gain + b.mean(0)
     return _rgb(lab + strength * (matched - lab))
 
@@ -268,14 +276,15 @@ def blend(
 
 def _poisson(target: np.ndarray, source: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """``seamlessClone`` in place, on a padded crop, so that a mask at the border cannot fail."""
-    box = _box(mask > 0, 0)
+    core = mask > 0.25 * mask.max()  # the seam lies where the blend still fades
+    box = _box(core, 0)
     if box is None:
         return target
     pad = 4
     edges = (pad, pad, pad, pad, cv2.BORDER_REPLICATE)
     crop = [cv2.copyMakeBorder(v[box], *edges) for v in (source, target)]
     inside = cv2.copyMakeBorder(
-        (mask[box] > 0).astype(np.uint8) * 255, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0
+        core[box].astype(np.uint8) * 255, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0
     )
     x, y, w, h = cv2.boundingRect(inside)
     center = (x + w // 2, y + h // 2)
@@ -291,10 +300,11 @@ def _poisson(target: np.ndarray, source: np.ndarray, mask: np.ndarray) -> np.nda
 class Swap(NamedTuple):
     """A shared encoder and a decoder for each of two people."""
 
-    shape: tuple[int, ...]  # of a face: (size, size, channels)
+    shape: tuple[int, ...]  # of a face: (size, size, 3)
     mean: np.ndarray  # (2, features): what each person's codes are measured from
     basis: np.ndarray  # (features, codes): the shared encoder
-    decoder: np.ndarray  # (2, codes + 1, size * size * channels)
+    decoder: np.ndarray  # (2, codes + 1, size * size * 3)
+    reach: np.ndarray  # (2, codes): how far each person's own codes go
 
 
 def fit_swap(
@@ -306,8 +316,7 @@ def fit_swap(
     people's faces, each seen from their own average) and a decoder *for each* (ridge regression
     from code to face). A code keeps pose, expression and gaze; a decoder adds the person.
 
-    ``faces_a``, ``faces_b``: at least 8 aligned faces each, (n, size, size, 3) uint8. Channels
-    beyond the third (a mask) are drawn like the others and not looked at.
+    ``faces_a``, ``faces_b``: at least 8 aligned faces each, (n, size, size, 3) uint8.
     """
     refuse_on_colab()
     people = [np.asarray(faces_a), np.asarray(faces_b)]
@@ -318,30 +327,33 @@ def fit_swap(
     centered = [s - m for s, m in zip(seen, mean, strict=True)]
     _, _, vt = np.linalg.svd(np.vstack(centered), full_matrices=False)
     basis = vt[:components].T
-    decoder = []
+    decoder, reach = [], []
     for faces, looks in zip(people, centered, strict=True):
+        reach.append(np.quantile(np.abs(looks @ basis), 0.9, axis=0))
         codes = np.column_stack([looks @ basis, np.ones(len(looks), np.float32)])
         penalty = ridge * (codes[:, :-1] ** 2).sum(0).mean() * np.eye(codes.shape[1])
         penalty[-1, -1] = 0  # the average face is not shrunk
         pixels = faces.reshape(len(faces), -1).astype(np.float32)
         decoder.append(np.linalg.solve(codes.T @ codes + penalty, codes.T @ pixels))
-    return Swap(people[0].shape[1:], mean, basis, np.stack(decoder).astype(np.float32))
+    return Swap(people[0].shape[1:], mean, basis, np.stack(decoder), np.stack(reach))
 
 
 @composes
 def swap_faces(model: Swap, faces: np.ndarray, into: int = 1) -> np.ndarray:
-    """Faces (n, size, size, channels) of one person drawn by the decoder of the other.
+    """Faces (n, size, size, 3) of one person drawn by the decoder of the other.
 
-    ``into=1`` turns faces of person a into b, ``into=0`` faces of b into a.
+    ``into=1`` turns faces of person a into b, ``into=0`` faces of b into a. A decoder is asked for
+    nothing it has not seen: codes end where the other person's own end.
     """
     codes = (_seen(np.asarray(faces)) - model.mean[1 - into]) @ model.basis
+    codes = np.clip(codes, -model.reach[into], model.reach[into])
     codes = np.column_stack([codes, np.ones(len(codes), np.float32)])
     return _bytes(codes @ model.decoder[into]).reshape(-1, *model.shape)
 
 
 def _seen(faces: np.ndarray) -> np.ndarray:
     """What the encoder sees: 48 x 48 gray, evenly lit, most of all eyes and mouth; (n, 2304)."""
-    small = [cv2.resize(f[..., :3], (48, 48), interpolation=cv2.INTER_AREA) for f in faces]
+    small = [cv2.resize(f, (48, 48), interpolation=cv2.INTER_AREA) for f in faces]
     gray = np.stack([cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in small]).astype(np.float32)
     gray -= np.stack([cv2.GaussianBlur(g, (0, 0), 9) for g in gray])
     ys, xs = np.mgrid[0:1:48j, 0:1:48j]

@@ -76,8 +76,8 @@ def test_same_seed_same_fake(method):
 
 def test_swap_takes_the_identity_and_keeps_the_expression():
     """The drawn donor differs by tint alone: the tint is the identity."""
-    ours = fakes._aligned(TARGET, 64)[0][..., :3]
-    theirs = fakes._aligned(DONOR, 64)[0][..., :3]
+    common = fakes._even(fakes._shape(TARGET.points[0])) * 64
+    ours, theirs = (fakes._to_shape(c, common, 64) for c in (TARGET, DONOR))
     model = forgery.fit_swap(ours, theirs)
     drawn = forgery.swap_faces(model, ours).astype(float)
     skin = np.s_[:, 30:40, 26:38]

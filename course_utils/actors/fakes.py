@@ -97,30 +97,35 @@ def steady(points: np.ndarray, reach: float = 1.2) -> np.ndarray:
 # The methods ------------------------------------------------------------------------------------
 
 
-def swap(target: Footage, donor: Footage, strengths: Strengths, seed: int, size: int = 80) -> Fake:
+def swap(target: Footage, donor: Footage, strengths: Strengths, seed: int, size: int = 96) -> Fake:
     """The donor's face on the target's head, moving as the target does (after Deepfakes).
 
-    A shared encoder and two decoders (:func:`course_utils.forgery.fit_swap`) are fitted to the two
-    clips' aligned faces of ``size`` pixels; each target face is encoded and drawn by the donor's
-    decoder, its color and broad shading matched, and blended in.
+    Every face of both clips is brought to one common shape by its landmarks, ``size`` pixels wide;
+    a shared encoder and two decoders (:func:`course_utils.forgery.fit_swap`) are fitted; each
+    target face is encoded and drawn by the donor's decoder, matched in color and broad shading,
+    bent back to the target's landmarks (brows, nose and mouth placed as the donor's), and blended.
     """
     forgery.refuse_on_colab()
     rng = np.random.default_rng([seed, 1])
-    ours, matrices = _aligned(target, size)
-    model = forgery.fit_swap(_with_mirrored(ours), _with_mirrored(_aligned(donor, size)[0]))
+    means = [_even(np.mean([_shape(p) for p in c.points], 0)) for c in (target, donor)]
+    common = (means[0] + means[1]) / 2
+    ours, theirs = (_to_shape(c, common * size, size) for c in (target, donor))
+    model = forgery.fit_swap(_with_mirrored(ours), _with_mirrored(theirs))
     drawn = forgery.swap_faces(model, _late_mouths(ours, target.fps, strengths, seed))
+    skin = forgery.face_mask(common * size, (size, size), 0.2)
+    skin = (forgery.feather(skin, 0.1 * size) > 0.9).astype(np.float32)  # no hair, no background
+    build = (means[1] - means[0]) * np.where(np.arange(68) < 17, 0, 0.7)[:, None]
     method = str(rng.choice(["feather", "poisson"]))
     forehead, soft = rng.uniform(0.2, 0.45), rng.uniform(0.14, 0.26)
     frames, masks = [], []
     for i, (rgb, points) in enumerate(zip(target.frames, target.points, strict=True)):
-        skin = (np.minimum(drawn[i, ..., 3], ours[i, ..., 3]) > 127).astype(np.float32)
-        face = forgery.match_color(drawn[i, ..., :3], ours[i, ..., :3], skin)
-        face = _match_shading(_sharpen(face), ours[i, ..., :3], skin)
-        layer = forgery.unalign(face, matrices[i], rgb.shape)
+        face = forgery.match_color(_sharpen(drawn[i]), ours[i], skin)
+        face = _match_shading(face, ours[i], skin)
+        to_frame = forgery.umeyama(forgery.TEMPLATE, forgery.five_points(points))[:, :2]
+        places = points + build @ to_frame.T
+        layer = forgery.warp(face, common * size, places, rgb.shape)
         layer = _keep_lines(rgb, layer, points)
         shape = forgery.face_mask(points, rgb.shape, forehead)
-        known = forgery.unalign(drawn[i, ..., 3], matrices[i], rgb.shape)
-        shape *= cv2.GaussianBlur(known, (0, 0), 3) > 127
         frame, mask = _compose(rgb, layer, points, shape, soft, method, strengths, seed, i)
         frames.append(frame)
         masks.append(mask)
@@ -143,7 +148,8 @@ def graphics(target: Footage, donor: Footage, strengths: Strengths, seed: int) -
         k = chosen[i]
         layer = forgery.warp(donor.frames[k], donor.points[k], points, rgb.shape)
         shape = forgery.face_mask(points, rgb.shape, forehead=0.12)
-        layer = forgery.match_color(layer, rgb, forgery.feather(shape, 4), 0.85)
+        inner = forgery.feather(shape, 0.4 * forgery.eye_distance(points))
+        layer = forgery.match_color(layer, rgb, inner, 0.85)
         frame, mask = _compose(rgb, layer, points, shape, soft, method, strengths, seed, i)
         frames.append(frame)
         masks.append(mask)
@@ -267,16 +273,15 @@ def _compose(
     return frame, (alpha > 0.02) | (frame != rgb).any(2)
 
 
-def _aligned(clip: Footage, size: int) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Upright faces (n, size, size, 4), color and mask, and the maps (2, 3) from frame to face."""
-    made, matrices = [], []
-    for rgb, points in zip(clip.frames, clip.points, strict=True):
-        face, matrix = forgery.align(rgb, points, size)
-        upright = (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
-        mask = forgery.face_mask(upright, face.shape, 0.4)
-        made.append(np.dstack([face, (255 * mask).astype(np.uint8)]))
-        matrices.append(matrix)
-    return np.stack(made), matrices
+def _to_shape(clip: Footage, shape: np.ndarray, size: int) -> np.ndarray:
+    """A clip's faces bent to one shape (68, 2): pictures (n, size, size, 3)."""
+    pairs = zip(clip.frames, clip.points, strict=True)
+    return np.stack([forgery.warp(f, p, shape, (size, size)) for f, p in pairs])
+
+
+def _even(shape: np.ndarray) -> np.ndarray:
+    """A shape in units of the aligned face, averaged with its mirror image."""
+    return (shape + shape[faces._MIRROR] * (-1, 1) + (1, 0)) / 2
 
 
 def _with_mirrored(aligned: np.ndarray) -> np.ndarray:
@@ -303,7 +308,7 @@ def _late_mouths(aligned: np.ndarray, fps: float, strengths: Strengths, seed: in
 
 def _sharpen(face: np.ndarray) -> np.ndarray:
     """An unsharp mask against the softness of an average of many faces."""
-    return cv2.addWeighted(face, 2.0, cv2.GaussianBlur(face, (0, 0), 1.2), -1.0, 0)
+    return cv2.addWeighted(face, 1.6, cv2.GaussianBlur(face, (0, 0), 1.2), -0.6, 0)
 
 
 def _match_shading(face: np.ndarray, reference: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -328,7 +333,7 @@ def _closest_frames(target: Footage, donor: Footage, strengths: Strengths, seed:
     late = np.arange(len(ours)) - round(_lag(strengths, seed) * target.fps)
     ours[:, 48:] = ours[np.clip(late, 0, len(ours) - 1), 48:]
     weight = np.ones(68)
-    weight[48:] = 2
+    weight[48:] = 4
     gap = (((ours[:, None] - theirs[None]) ** 2).sum(-1) * weight).sum(-1)
     there = np.arange(len(theirs))
     price = 0.05 * np.minimum(np.abs(there[:, None] - there[None] - 1), 6)
@@ -345,7 +350,7 @@ def _closest_frames(target: Footage, donor: Footage, strengths: Strengths, seed:
 
 def _shape(points: np.ndarray) -> np.ndarray:
     """Landmarks in the aligned face's own units: pose and expression without place and size."""
-    matrix = forgery.umeyama(forgery.five_points(points), forgery.TEMPLATE * 4)
+    matrix = forgery.umeyama(forgery.five_points(points), forgery.TEMPLATE)
     return points @ matrix[:, :2].T + matrix[:, 2]
 
 
@@ -389,14 +394,29 @@ def _keep_lines(rgb: np.ndarray, layer: np.ndarray, points: np.ndarray) -> np.nd
 
 
 def _carry_over(points: np.ndarray, driver: Footage) -> np.ndarray:
-    """The still's landmarks moved as the driver's move, from the driver frame most like it."""
+    """The still's landmarks moved as the driver's move, from the driver frame most like it.
+
+    Shift, turn and size come along by two thirds; of the change of shape, what lids, brows and lips
+    do among themselves comes whole, and the rest (the head's turning, which one still cannot
+    follow) by a third.
+    """
     own = _shape(points)
     shapes = np.stack([_shape(p) for p in driver.points])
     start = int(((shapes - own) ** 2).sum((1, 2)).argmin())
+    change = shapes - shapes[start]
+    turning = change.copy()
+    for part in (slice(17, 22), slice(22, 27), slice(36, 42), slice(42, 48), slice(48, 68)):
+        turning[:, part] = change[:, part].mean(1, keepdims=True)
+    change = change - turning + turning / 3
+    frame = forgery.umeyama(forgery.TEMPLATE, forgery.five_points(points))
     first = driver.points[start]
-    to_still = forgery.umeyama(forgery.five_points(first), forgery.five_points(points))
-    linear = to_still[:, :2]
-    return np.stack([points + (p - first) @ linear.T for p in driver.points]).astype(np.float32)
+    to_still = forgery.umeyama(forgery.five_points(first), forgery.five_points(points))[:, :2]
+    moved = []
+    for p, c in zip(driver.points, change, strict=True):
+        whole = forgery.umeyama(forgery.five_points(first), forgery.five_points(p))
+        drift = (first @ whole[:, :2].T + whole[:, 2] - first) @ to_still.T
+        moved.append(points + 2 / 3 * drift + c @ frame[:, :2].T)
+    return np.stack(moved).astype(np.float32)
 
 
 def _open_mouth(rgb: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:

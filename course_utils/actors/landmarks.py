@@ -26,7 +26,7 @@ SIZE = 320
 
 OPTIONS = dict(  # of dlib.train_shape_predictor; the model's size is depth x trees x 2^tree_depth
     cascade_depth=11,
-    num_trees_per_cascade_level=34,
+    num_trees_per_cascade_level=33,
     tree_depth=4,
     nu=0.1,
     oversampling_amount=3,
@@ -46,14 +46,14 @@ class Shot(NamedTuple):
     yaw: float
 
 
-def shoot(seed: int, count: int, yaw: float = 24.0) -> list[Shot]:
+def shoot(seed: int, count: int) -> list[Shot]:
     """``count`` pictures of the actor of ``seed``: random poses, expressions, light, rooms."""
     rng = np.random.default_rng([seed, 31])
     actor = make_actor(seed)
     shots = []
     for _ in range(count):
         row = dict(
-            yaw=float(np.clip(rng.normal(0, yaw), -52, 52)),
+            yaw=float(rng.normal(0, 18) if rng.random() < 0.7 else rng.uniform(-70, 70)),
             pitch=rng.normal(0, 9),
             roll=rng.normal(0, 6),
             x=rng.normal(0, 1),
