@@ -179,7 +179,7 @@ def test_iris_rises_when_highlights_part_and_small_ones_are_left_alone():
     def make(amount):
         picture = face.copy()
         for side, eye in enumerate(forgery.EYES):
-            x, y = points[eye].mean(0) + (7 * amount * (1 if side else -1), -2)
+            x, y = points[eye].mean(0) + (4 * amount * (1 if side else -1), -2)
             cv2.circle(picture, (round(float(x)), round(float(y))), 3, (255, 255, 255), -1)
         return clip_of([picture], points)
 
