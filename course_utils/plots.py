@@ -53,16 +53,6 @@ def label_counts(counts: pd.DataFrame) -> None:
 _PLATE = {"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "none", "alpha": 0.9}
 
 
-def families(sizes: pd.Series) -> None:
-    """How many originals have one fake, two fakes, ...; `sizes` counts the fakes of each."""
-    ax = axes(5.6, 2.8)
-    counts = sizes.value_counts().sort_index()
-    bars = ax.bar(counts.index.astype(str), counts, color=COLORS["FAKE"], hatch=HATCHES["FAKE"],
-                  edgecolor="white")  # fmt: skip
-    ax.bar_label(bars)
-    ax.set(xlabel="fakes made from one original", ylabel="originals")
-
-
 def frames(
     images: Sequence[np.ndarray],
     boxes: Sequence[Sequence[Box]] | None = None,

@@ -35,7 +35,7 @@ def draw(save: Callable[[str], None]) -> None:
     save("seeking")
 
     path = settings.MINI_DFDC / clips.loc[clips["label"] == "REAL", "clip"].iloc[0]
-    rgb = next(video.frames(path, count=10)).rgb
+    rgb = list(video.frames(path, count=10))[4].rgb
     plots.frames([rgb[..., ::-1], rgb], titles=["as OpenCV reads it", "swapped"], columns=2)
     save("colors")
 
@@ -62,13 +62,13 @@ def draw(save: Callable[[str], None]) -> None:
 def harder(rgb: np.ndarray, box: tuple[int, int, int, int]) -> dict[str, np.ndarray]:
     """The frame as it may come: far away, dark, lying down, half of the face covered."""
     left, top, right, bottom = box
-    height, width = rgb.shape[0] // 4, rgb.shape[1] // 4
+    height, width = rgb.shape[0] // 6, rgb.shape[1] // 6
     far = np.zeros_like(rgb)
     far[:height, :width] = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
     covered = rgb.copy()
     covered[(top + bottom) // 2 : bottom, left:right] = 128
     lying = np.ascontiguousarray(np.rot90(rgb)[: rgb.shape[0]])
-    dark = (rgb * 0.03).astype("uint8")
+    dark = (rgb * 0.1).astype("uint8")
     return {"far away": far, "in the dark": dark, "lying down": lying, "half covered": covered}
 
 
