@@ -45,6 +45,7 @@ def detect(
     size: int | None = WORKING_SIZE,
     threshold: float = 0.0,
     detector: str = "hog",
+    lift: bool = False,
 ) -> list[Face]:
     """Faces in one frame, the most confident first.
 
@@ -56,6 +57,7 @@ def detect(
     threshold : least confidence; below 0 finds harder faces and more that are none
     detector : "hog" (Dalal & Triggs 2005, as in dlib) or "cnn" (dlib's MMOD network: finds turned
         faces too, and takes seconds a frame on a CPU)
+    lift : even out local contrast first (`lift_contrast`)
 
     Raises
     ------
@@ -65,7 +67,7 @@ def detect(
     height, width = rgb.shape[:2]
     scale = size / max(height, width) if size else 1.0
     image = rgb if scale == 1 else _resize(rgb, round(width * scale), round(height * scale))
-    image = np.ascontiguousarray(image)
+    image = lift_contrast(image) if lift else np.ascontiguousarray(image)
     if detector == "cnn":
         found = [(d.rect, d.confidence) for d in _cnn()(image) if d.confidence >= threshold]
     else:
@@ -95,7 +97,7 @@ LIFTED_SIZE = 960  # long side of the retry with lifted contrast
 FACE_SIZE = 120  # a tracked region is resized so that the face it knows has this side
 ALL_ROUND = 5  # every 5th frame is searched for newcomers, even where everybody known is found
 PATIENCE = 5  # a region that was empty this often in a row is no longer searched by itself
-WAITING_BYTES = 200_000_000  # frames without a face are kept for a look back up to this size
+WAITING_BYTES = 150_000_000  # frames without a face are kept for a look back up to this size
 
 
 class Tracker:
@@ -134,11 +136,11 @@ class Tracker:
         faces = detect(rgb, detector=self.detector)
         if faces or found:
             return faces
-        lifted = lift_contrast(rgb)
-        faces = detect(lifted, LIFTED_SIZE, detector=self.detector)
+        faces = detect(rgb, LIFTED_SIZE, detector=self.detector, lift=True)
         rarely = self._blanks & (self._blanks - 1) == 0  # the 1st, 2nd, 3rd, 5th, 9th, … time
         if not faces and not self._boxes and rarely and max(rgb.shape) > LIFTED_SIZE:
-            faces = detect(lifted, min(2 * LIFTED_SIZE, max(rgb.shape)), detector=self.detector)
+            largest = min(2 * LIFTED_SIZE, max(rgb.shape))
+            faces = detect(rgb, largest, detector=self.detector, lift=True)
         return faces
 
     def _who(self, box: Box, taken: dict[int, Face]) -> int:

@@ -101,7 +101,7 @@ def memory() -> None:
     kinds = {
         "4K, 60 frames, no face": ((3840, 2160), 60),
         "8K still, no face": ((7680, 4320), 1),
-        "720p, ten minutes": ((1280, 720), 18_000),
+        "360p, ten minutes": ((640, 360), 18_000),
     }
     with tempfile.TemporaryDirectory() as name:
         for kind, ((width, height), n) in kinds.items():
@@ -113,7 +113,7 @@ def memory() -> None:
                 cv2.imwrite(str(folder / "a.png"), next(shots))
             else:
                 video.write(folder / "a.mp4", shots, fps=30, crf=30)
-            for frames in (10, 100):
+            for frames in (10, 1000):
                 out = str(Path(name) / f"out {kind} {frames}")
                 command = [sys.executable, "-c", code, str(folder), out, str(frames)]
                 done = subprocess.run(command, capture_output=True, text=True, check=True)
