@@ -781,7 +781,8 @@ def highlight(rgb: np.ndarray, outline: np.ndarray) -> np.ndarray | None:
     x0, y0 = np.maximum(outline.min(0) - width / 2, 0).astype(int)
     x1, y1 = (outline.max(0) + width / 2).astype(int) + 1
     gray = rgb[y0:y1, x0:x1].astype(np.float32).mean(2)
-    here = opening[y0:y1, x0:x1] > 0
+    lids = cv2.dilate(opening, np.ones((max(3, round(0.08 * width)) | 1, 1), np.uint8))
+    here = lids[y0:y1, x0:x1] > 0  # highlights sit high, at the upper lid
     size = max(3, round(0.25 * width)) | 1
     disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     calm = np.minimum(cv2.morphologyEx(gray, cv2.MORPH_OPEN, disk), gray)
@@ -792,12 +793,26 @@ def highlight(rgb: np.ndarray, outline: np.ndarray) -> np.ndarray | None:
     shine = np.where(here, gray - calm, 0).astype(np.float32)
     zoom = 12 / radius
     move = np.array([[zoom, 0, 16 - zoom * cx], [0, zoom, 16 - zoom * cy]])
-    disk = cv2.warpAffine(shine, move, (32, 32))
+    spot = cv2.warpAffine(shine, move, (32, 32))
     ys, xs = np.mgrid[:32, :32] - 16
-    disk[np.hypot(xs, ys) > 14] = 0
-    if disk.max() < 25:
+    spot[np.hypot(xs, ys) > 10] = 0  # beyond lies the white of the eye
+    if spot.max() < 25:
         return None
-    return np.clip(disk / disk.max() * 2 - 0.6, 0, 1)
+    return np.clip(2 * spot / spot.max() - 0.8, 0, 1)
+
+
+def highlight_overlap(one: np.ndarray, other: np.ndarray, reach: int = 4) -> float:
+    """Intersection over union of two highlights (32, 32), 0..1, at the best shift within `reach`.
+
+    The shift, a third of an iris at most, forgives where the irises were taken to be.
+    """
+    best = 0.0
+    for dy in range(-reach, reach + 1):
+        for dx in range(-reach, reach + 1):
+            moved = np.roll(other, (dy, dx), (0, 1))
+            both = np.minimum(one, moved).sum() / max(float(np.maximum(one, moved).sum()), 1e-6)
+            best = max(best, float(both))
+    return best
 
 
 def iris(track: Track) -> Measure:
@@ -818,7 +833,7 @@ def iris(track: Track) -> Measure:
         index = track.indices[i]
         pair = [highlight(track.frames[index], track.points[index, eye]) for eye in forgery.EYES]
         if pair[0] is not None and pair[1] is not None:
-            overlaps.append(np.minimum(*pair).sum() / max(float(np.maximum(*pair).sum()), 1e-6))
+            overlaps.append(highlight_overlap(pair[0], pair[1]))
     if not overlaps:
         return _cannot("no highlight is to be seen in both eyes")
     return Measure(float(1 - np.median(overlaps)))
