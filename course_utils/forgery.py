@@ -578,16 +578,15 @@ def teeth(
         return rgb.copy()
     lab, here = _lab(rgb[box]), inner[box] > 0
     light = lab[..., 0]
-    dark, bright = np.percentile(light[here], [15, 92])
-    if bright - dark < 12 or bright < 45:  # no teeth to be seen
+    dark, bright = np.percentile(light[here], [10, 97])
+    if bright - dark < 15 or bright < 45:  # no teeth to be seen
         return rgb.copy()
-    tooth = np.clip((light - (dark + 0.35 * (bright - dark))) / (0.3 * (bright - dark)), 0, 1)
-    size = max(3, round(0.08 * eye_distance(p))) | 1
-    tooth = cv2.morphologyEx(tooth, cv2.MORPH_CLOSE, np.ones((size, size), np.uint8))
-    alpha = cv2.GaussianBlur(tooth, (0, 0), 0.7) * here * amount
-    weight = (tooth * here)[..., None]
-    color = (lab * weight).sum((0, 1)) / max(float(weight.sum()), 1e-6)
-    band = np.broadcast_to(color * (1.08, 0.7, 0.7), lab.shape)
+    size = max(3, round(0.06 * eye_distance(p))) | 1
+    row = cv2.morphologyEx(light, cv2.MORPH_CLOSE, np.ones((1, 2 * size + 1), np.uint8))
+    tooth = np.clip((row - dark) / (bright - dark) / 0.25 - 1.6, 0, 1)
+    alpha = cv2.GaussianBlur(tooth, (0, 0), 0.6) * here * amount
+    color = lab[here & (light >= np.percentile(light[here], 85))].mean(0)
+    band = np.broadcast_to(color * (1.03, 0.8, 0.8), lab.shape)
     out = rgb.copy()
     out[box] = _mix(rgb[box], _rgb(_floats(band)), alpha)
     return out
