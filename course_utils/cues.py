@@ -166,10 +166,10 @@ def track(
             box = boxes.get(index, box)
             if box is None:
                 continue
-            found = faces.landmarks(frames[index], box)
-            if found.fit <= 2 * faces.MAX_SPREAD:
-                points[index], fit[index], yaw[index] = found
-                box = faces.box_around(found.points)
+            marks = faces.landmarks(frames[index], box)
+            if marks.fit <= 2 * faces.MAX_SPREAD:
+                points[index], fit[index], yaw[index] = marks
+                box = faces.box_around(marks.points)
             else:
                 box = None
             if progress:
@@ -275,12 +275,12 @@ def lip_sync(track: Track) -> Measure:
     first = fine * (n // 4)
     spectrum = np.conj(np.fft.fft(mouth - mouth.mean()))
     # correlation at every circular shift of whole frames, for each fraction of a frame
-    r = np.empty((n, fine))
+    table = np.empty((n, fine))
     for part in range(fine):
         v = voice[first + part : first + part + fine * n : fine]
         scale = n * max(float(v.std()) * float(mouth.std()), 1e-12)
-        r[:, part] = np.fft.ifft(np.fft.fft(v - v.mean()) * spectrum).real / scale
-    r = r.ravel()  # r[k]: the sound comes k / fine frames after the mouth
+        table[:, part] = np.fft.ifft(np.fft.fft(v - v.mean()) * spectrum).real / scale
+    r = table.ravel()  # r[k]: the sound comes k / fine frames after the mouth
     low, high = (round(lag * fine * track.fps) for lag in LAGS_S)
     window = np.arange(low, high + 1)
     best = r[window % len(r)].max()
@@ -474,8 +474,8 @@ def light(track: Track) -> Measure:
     if reason := _missing(track, 1):
         return _cannot(reason)
     pictures, points = track.upright
-    found = [light_difference(pictures[i], points[i]) for i in _some(track, 10)]
-    found = [f for f in found if f is not None]
+    asked = (light_difference(pictures[i], points[i]) for i in _some(track, 10))
+    found = [answer for answer in asked if answer is not None]
     if not found:
         return _cannot("skin is not to be seen on both sides of the face")
     return Measure(float(abs(np.median(found))))

@@ -55,6 +55,7 @@ def test_label_counts_names_counts_and_hatches():
     assert fake.get_x() == real.get_width() and fake.get_hatch() != real.get_hatch()
 
 
+@pytest.mark.parametrize("n", [1, 3, 5])
 def test_frames_marks_faces_and_their_absence(n):
     images = [np.zeros((30, 40, 3), np.uint8)] * n
     plots.frames(images, [[(1, 2, 11, 22)]] + [[]] * (n - 1), titles=[f"t{k}" for k in range(n)])

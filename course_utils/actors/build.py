@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import joblib
@@ -56,15 +56,15 @@ def draw(actor: Actor, scene: Scene, row: pd.Series, seed: int, side: int = SIDE
     return film(render(actor, row, scene, (side, side)).rgb, scene, rng)
 
 
-def take(who, seconds: float = SECONDS, fps: int = FPS, **changes: object) -> Take:
+def take(who: Any, **changes: Any) -> Take:
     """Film the actor of a row of :func:`casting.cast`; ``changes`` replace traits of the actor."""
     actor = replace(make_actor(who.seed, who.skin_tone, who.female), **changes)
     scene = make_scene(who.seed)
     voice = make_voice(who.seed, "female" if who.female else "male")
-    sound, mouth = speak(who.seed, seconds, RATE, voice)
-    performance = perform(who.seed, seconds, fps, mouth, make_manner(who.seed))
+    sound, mouth = speak(who.seed, SECONDS, RATE, voice)
+    performance = perform(who.seed, SECONDS, FPS, mouth, make_manner(who.seed))
     frames = [draw(actor, scene, row, who.seed) for _, row in performance.iterrows()]
-    return Take(actor, scene, performance, mouth, sound, fakes.footage(np.stack(frames), fps))
+    return Take(actor, scene, performance, mouth, sound, fakes.footage(np.stack(frames), FPS))
 
 
 def forge(clip, target: Take, donor: Take) -> tuple[fakes.Fake, np.ndarray]:
@@ -273,9 +273,9 @@ def _probe_cast(out: Path, pair: pd.DataFrame, cues: tuple[str, ...]) -> list[di
     rows = []
     for who in pair.itertuples():
         worn = {"glasses": "square", "hair": "short"}
-        shots = {False: take(who), True: take(who, **worn) if "glasses" in cues else None}
+        plain = take(who)
         for cue in cues:
-            shot = shots[cue == "glasses"]
+            shot = take(who, **worn) if cue == "glasses" else plain
             for dial in (0, 1):
                 path = out / cue / f"{who.actor}_{dial}{'.png' if cue == 'iris' else '.mp4'}"
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -303,6 +303,7 @@ def _probe(path: Path, shot: Take, cue: str, dial: int) -> None:
         shape = footage.frames.shape[1:]
         masks = (face_mask(points, shape, 0.3) for points in footage.points)
         shown = zip(footage.frames, footage.points, masks, strict=True)
-        forged = [turn_dials(*frame, {cue: dial}, seed, i) for i, frame in enumerate(shown)]
-        frames = np.stack(forged)
+        frames = np.stack(
+            [turn_dials(*frame, {cue: dial}, seed, i) for i, frame in enumerate(shown)]
+        )
     video.write(path, grain(frames, 0.8, seed), FPS, (shot.sound, RATE))

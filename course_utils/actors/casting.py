@@ -34,7 +34,7 @@ def cast(seed: int = SEED) -> pd.DataFrame:
     pairs (1-2, 3-4, …, 9-10) and sexes are balanced within every split.
     """
     rng = np.random.default_rng([seed, 1])
-    rows = []
+    rows: list[dict] = []
     for split, casts in SPLITS.items():
         sexes = rng.permutation(np.arange(casts) % 2 == 0)
         for k in range(casts):

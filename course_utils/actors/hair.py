@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -538,7 +539,7 @@ def _fine(actor, h, skull, style, name, mask, rng, spread) -> Strands:
     if out:
         edge = edge & (h.rest[..., 1] > 2.5)
     lines, normals = [], []
-    kinds = ((edge, 420, 0.45), ((mask > 0.5) + 0.0, 260, 1.0)) if not buzz else ()
+    kinds: tuple = ((edge, 420, 0.45), ((mask > 0.5) + 0.0, 260, 1.0)) if not buzz else ()
     kinds = kinds[:1] if out or name in KNOTS else kinds
     points = 8 if style.top < 10 else 18
     for where, n, long in kinds:
@@ -825,7 +826,12 @@ def _cards(canvas: _Canvas, groups: list[Cards]) -> None:
     coily = _texture_kind(a) == "coily"
     facing = _texture_kind(a) in ("curly", "coily")
     height, wide = f.depth.shape
-    vertices, corners, values, layers, tables, lengths = [], [], [], [], [], []
+    vertices: Any = []
+    values: Any = []
+    corners: Any = []
+    layers: Any = []
+    lengths: Any = []
+    tables = []
     widest = max(g.points.shape[1] for g in groups)
     first = count = 0
     for g in groups:
@@ -837,7 +843,8 @@ def _cards(canvas: _Canvas, groups: list[Cards]) -> None:
         if facing:
             half = np.linalg.norm(g.across, axis=-1, keepdims=True)
             across = _unit(np.cross(tangent, f.view.position - world)) * half
-        soft, gleam = _light(f, *(x.reshape(-1, 3) for x in (world, tangent, normal)), shine)
+        at, along, up = (x.reshape(-1, 3) for x in (world, tangent, normal))
+        soft, gleam = _light(f, at, along, up, shine)
         open_ = g.open.reshape(-1) * np.repeat(g.shade, p)
         table = np.zeros((n, widest, 4), np.float32)
         table[:, :p, :3] = (soft * open_[:, None]).reshape(n, p, 3)

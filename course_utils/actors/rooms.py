@@ -356,7 +356,8 @@ class _Set:
                 middle + s * a + (0, yy, 0)
                 for s, yy in ((-1, y + 1.2), (1, y + 1.2), (1, y + h - 1.2), (-1, y + h - 1.2))
             ]
-            self.quad(*corners, (0, 0, 0), (0.55, 0.6, 0.68), _screen(self.rng))
+            a, b, c, d = corners
+            self.quad(a, b, c, d, (0, 0, 0), (0.55, 0.6, 0.68), _screen(self.rng))
             self.lamp((x, y + h / 2, z + 22), (0.7, 0.85, 1.1), 0.12, 50)
 
 
@@ -879,9 +880,9 @@ def _studio(s: _Set) -> None:
             a, y = x - 75 + 52 * k, -35 + 45 * j
             for g in range(4):
                 turn = 0 if (j + k) % 2 else 90
-                lo, hi = (a + 11.5 * g, a + 11.5 * g + 10), (y, y + 41)
+                lo, hi = (a + 11.5 * g, a + 11.5 * g + 10), (float(y), y + 41.0)
                 if turn:
-                    lo, hi = (a, a + 46), (y + 10.4 * g, y + 10.4 * g + 9)
+                    lo, hi = (float(a), a + 46.0), (y + 10.4 * g, y + 10.4 * g + 9)
                 s.box(lo, hi, (-b, -b + 5 + 3 * (g % 2)), np.asarray(panel) * rng.uniform(0.9, 1.1))
     for y in (-38, 102):
         s.box((x - 80, x + 85), (y, y + 1.6), (-b, -b + 3), (0, 0, 0), np.array(hue) * 3.5)
@@ -1045,7 +1046,7 @@ def _street(s: _Set) -> None:
                         (e, fy + 110, fz + 35),
                         (e, fy + 110, fz - 35),
                     ]
-                    s.quad(*p, (0.02, 0.02, 0.02), glow)
+                    s.quad(p[0], p[1], p[2], p[3], (0.02, 0.02, 0.02), glow)
             tint = np.array([TUNGSTEN, NEUTRAL, (0.5, 0.9, 1.2), (1.2, 0.5, 0.5)][rng.integers(4)])
             glow = tint * rng.uniform(0.8, 2.2) * (0.3 if day else 1)
             p = [
@@ -1054,7 +1055,7 @@ def _street(s: _Set) -> None:
                 (e, 90, z - 40),
                 (e, 90, z - length + 40),
             ]
-            s.quad(*p, (0.03, 0.03, 0.03), glow)
+            s.quad(p[0], p[1], p[2], p[3], (0.03, 0.03, 0.03), glow)
             awning = s.pick(
                 [(0.4, 0.05, 0.04), (0.05, 0.16, 0.10), (0.08, 0.12, 0.3), (0.5, 0.42, 0.3)]
             )
@@ -1067,8 +1068,8 @@ def _street(s: _Set) -> None:
             )
             if not day:
                 s.lamp((e - out * 60, 20, z - length / 2), tint, 0.8, 200)
-            z -= length + rng.choice([0, 0, 150])
-    for z in np.arange(-500, -3200, -420):
+            z -= length + float(rng.choice([0, 0, 150]))
+    for z in range(-500, -3200, -420):
         for out in (-1, 1):
             x = out * 215
             s.tube(x, z, (-160, 260), (7, 5), (0.05, 0.05, 0.05))
