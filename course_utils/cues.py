@@ -146,7 +146,10 @@ def track(
     sound: tuple[np.ndarray, int] | None = None,
     progress: Progress | None = None,
 ) -> Track:
-    """Follow the most prominent face through frames (n, height, width, 3) that are at hand."""
+    """Follow the most prominent face through frames (n, height, width, 3) that are at hand.
+
+    Lesson 02.
+    """
     n = len(frames)
     seen, tracker = {}, faces.Tracker()
     for index in range(0, n, STRIDE):
@@ -211,7 +214,10 @@ _SURROGATES = 200
 
 
 def mouth_opening(track: Track) -> np.ndarray:
-    """How far the lips are apart in each frame, in eye distances (n,); NaN without a face."""
+    """How far the lips are apart in each frame, in eye distances (n,); NaN without a face.
+
+    Lesson 02.
+    """
     p = track.points
     gap = np.linalg.norm(p[:, [61, 62, 63]] - p[:, [67, 66, 65]], axis=-1).mean(1)
     eyes = np.linalg.norm(p[:, 36:42].mean(1) - p[:, 42:48].mean(1), axis=-1)
@@ -219,7 +225,10 @@ def mouth_opening(track: Track) -> np.ndarray:
 
 
 def loudness(samples: np.ndarray, rate: int, times: np.ndarray, window_s: float) -> np.ndarray:
-    """Envelope of a sound: its root mean square around each of `times`, compressed (power 0.5)."""
+    """Envelope of a sound: its root mean square around each of `times`, compressed (power 0.5).
+
+    Lesson 02.
+    """
     power = np.concatenate([[0.0], np.cumsum(samples.astype(np.float64) ** 2)])
     ends = [
         np.clip(np.round((times + side * window_s / 2) * rate), 0, len(samples)).astype(int)
@@ -230,15 +239,18 @@ def loudness(samples: np.ndarray, rate: int, times: np.ndarray, window_s: float)
 
 
 def band_pass(signal: np.ndarray, fps: float) -> np.ndarray:
-    """The part of a signal between 2 and 7 Hz (or 0.48 of the frame rate), the rate of syllables.
+    """The part of a signal (n,) between 2 and 7 Hz (or 0.48 of the frame rate), syllables' rate.
 
-    Chandrasekaran et al. 2009. Forward and backward, so that nothing is delayed.
+    The gain of a Butterworth filter of second order run forward and backward, so that nothing is
+    delayed; the ends are mirrored. After Chandrasekaran et al. 2009. Lesson 02.
     """
-    from scipy.signal import butter, sosfiltfilt
-
-    high = min(7.0, 0.48 * fps)
-    sos = butter(2, [2.0, high], "bandpass", fs=fps, output="sos")
-    return sosfiltfilt(sos, signal, padlen=min(len(signal) - 1, round(2 * fps)))
+    low, high = 2.0, min(7.0, 0.48 * fps)
+    pad = min(len(signal) - 1, round(2 * fps))
+    longer = np.pad(signal, pad, mode="reflect", reflect_type="odd")
+    f = np.fft.rfftfreq(len(longer), 1 / fps)
+    away = (f**2 - low * high) / np.maximum((high - low) * f, 1e-9)
+    kept = np.fft.irfft(np.fft.rfft(longer) / (1 + away**4), len(longer))
+    return kept[pad : pad + len(signal)]
 
 
 def lip_sync(track: Track) -> Measure:
@@ -368,7 +380,7 @@ def skin_shift(rgb: np.ndarray, points: np.ndarray) -> np.ndarray:
 
     One row a region in which skin is seen: difference in a* and b* (cheeks minus region) at the
     region's own lightness, and its number of pixels; (k, 3). The regions are forehead and neck;
-    the ears, beside which a wall may pass for skin, only where neither shows.
+    the ears, beside which a wall may pass for skin, only where neither shows. Lesson 02.
     """
     lab = cv2.GaussianBlur(_lab(rgb), (0, 0), 1.5)
     cheeks = lab[_cheeks(points)]
@@ -417,7 +429,7 @@ def skin_tone(track: Track) -> Measure:
 def harmonics(normals: np.ndarray) -> np.ndarray:
     """The first four spherical harmonics (constant, x, y, z; unscaled) of normals (n, 3): (n, 4).
 
-    A matte surface reflects little more of its surroundings (Johnson & Farid 2007).
+    A matte surface reflects little more of its surroundings (Johnson & Farid 2007). Lesson 02.
     """
     return np.column_stack([np.ones(len(normals)), normals])
 
@@ -425,7 +437,7 @@ def harmonics(normals: np.ndarray) -> np.ndarray:
 def head_normals(points: np.ndarray) -> np.ndarray:
     """Normals of an egg-shaped head on an upright picture: x right, y up, z to the viewer.
 
-    (height, width, 3) float32. Beyond the head they lie in the picture's plane.
+    (height, width, 3) float32. Beyond the head they lie in the picture's plane. Lesson 02.
     """
     ys, xs = np.mgrid[: UPRIGHT[1], : UPRIGHT[0]].astype(np.float32)
     sides, chin = points[[0, 16], 0], points[8, 1]
@@ -444,6 +456,7 @@ def light_difference(rgb: np.ndarray, points: np.ndarray) -> np.ndarray | None:
 
     Change of the log ratio (around against the inner face's own light, carried on by its spherical
     harmonics) from the viewer's left to right; None where skin is not seen on both sides.
+    Lesson 02.
     """
     lab = cv2.GaussianBlur(_lab(rgb), (0, 0), 1.5)
     linear = (cv2.GaussianBlur(rgb, (0, 0), 1.5).astype(np.float32) / 255) ** 2.2
@@ -470,7 +483,12 @@ def light_difference(rgb: np.ndarray, points: np.ndarray) -> np.ndarray | None:
 
 
 def light(track: Track) -> Measure:
-    """An inner face lit from another side than the head: a log ratio of brightness. Lesson 02."""
+    """An inner face lit from another side than the head: a log ratio of brightness. Lesson 02.
+
+    The size of :func:`light_difference`, the median of ten frames: 0.7 says that one side of the
+    head is twice as bright beside the other as the inner face's own light has it. After Johnson &
+    Farid 2007 and Kee & Farid 2010, with an egg for the head.
+    """
     if reason := _missing(track, 1):
         return _cannot(reason)
     pictures, points = track.upright
@@ -552,7 +570,7 @@ def detail_lost(rgb: np.ndarray, points: np.ndarray) -> float:
     """How much less fine detail the face has than what surrounds it, for its coarser detail; log.
 
     Contrast cancels: both are ratios of neighboring bands of detail. A face computed at a lower
-    resolution has edges, but no fine ones. NaN where too little of either is seen.
+    resolution has edges, but no fine ones. NaN where too little of either is seen. Lesson 02.
     """
     unit = forgery.eye_distance(points)
     box = _part(points, rgb.shape, unit)
@@ -583,7 +601,7 @@ def noise(rgb: np.ndarray) -> float:
     """Standard deviation of a picture's noise in gray levels, from its finest diagonal detail.
 
     Median absolute value of the first diagonal wavelet band (Haar) over 0.6745 (Donoho & Johnstone
-    1994), as Mahdian & Saic 2009 map it; a pasted part has noise of its own.
+    1994), as Mahdian & Saic 2009 map it; a pasted part has noise of its own. Lesson 02.
     """
     gray = rgb.astype(np.float32).mean(2) if rgb.ndim == 3 else rgb.astype(np.float32)
     g = gray[: gray.shape[0] // 2 * 2, : gray.shape[1] // 2 * 2]
@@ -596,7 +614,7 @@ def interpolated(rgb: np.ndarray, rounds: int = 5) -> np.ndarray:
 
     A linear rule is fitted to the pixels that obey it, and again (expectation-maximization); an
     enlarged picture obeys in a regular grid, whose spectrum has peaks. Float32 0..1, a pixel less
-    on each side. Shows on lossless pictures; H.264 wipes it out.
+    on each side. Shows on lossless pictures; H.264 wipes it out. Lesson 02.
     """
     gray = rgb.astype(np.float64).mean(2) if rgb.ndim == 3 else rgb.astype(np.float64)
     h, w = gray.shape
@@ -618,7 +636,7 @@ def hairline_streaks(rgb: np.ndarray, points: np.ndarray) -> float:
     """How much more the structure runs up and down along the upper edge of the face than beside it.
 
     From the structure tensor on an upright picture: log of its power across over along, on the edge
-    (where a blend smears strands) minus above and below it.
+    (where a blend smears strands) minus above and below it. Lesson 02.
     """
     gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
     across, along = (cv2.Sobel(gray, cv2.CV_32F, *step) ** 2 for step in ((1, 0), (0, 1)))
@@ -664,6 +682,7 @@ def thin_lines(rgb: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Strength of thin lines, dark or bright, where rims, bridge and earrings sit; upright picture.
 
     Black-hat and top-hat in gray levels, the strongest of each cell of 8 x 8 pixels, 0 elsewhere.
+    Lesson 02.
     """
     gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
@@ -719,7 +738,7 @@ def tooth_texture(rgb: np.ndarray, points: np.ndarray) -> float:
     """Spread of lightness over the teeth as a share of their lightness; 0 is one white band.
 
     NaN where the mouth is shut or nothing in it is nearly as light as the cheeks. `points` in the
-    picture given, which is looked at upright with an eye distance of 96 pixels.
+    picture given, which is looked at upright with an eye distance of 96 pixels. Lesson 02.
     """
     matrix = 2 * forgery.umeyama(forgery.five_points(points), _PLACES)
     moved = points @ matrix[:, :2].T + matrix[:, 2]
@@ -764,13 +783,14 @@ def teeth(track: Track) -> Measure:
 
 # Iris -------------------------------------------------------------------------------------------
 
-MIN_IRIS = 14  # pixels across: below, a highlight is one or two pixels
+MIN_IRIS = 18  # pixels across: below, a highlight is one or two pixels
 
 
 def highlight(rgb: np.ndarray, outline: np.ndarray) -> np.ndarray | None:
     """An eye's highlight, brought to an iris of radius 12 in the middle of 32 x 32 pixels, 0..1.
 
     `outline`: the eye's six landmarks. None where the eye is shut or nothing shines in it.
+    Lesson 02.
     """
     width = float(np.hypot(*(outline[3] - outline[0])))
     radius = 0.22 * width
@@ -804,7 +824,7 @@ def highlight(rgb: np.ndarray, outline: np.ndarray) -> np.ndarray | None:
 def highlight_overlap(one: np.ndarray, other: np.ndarray, reach: int = 4) -> float:
     """Intersection over union of two highlights (32, 32), 0..1, at the best shift within `reach`.
 
-    The shift, a third of an iris at most, forgives where the irises were taken to be.
+    The shift, a third of an iris at most, forgives where the irises were taken to be. Lesson 02.
     """
     best = 0.0
     for dy in range(-reach, reach + 1):
@@ -818,14 +838,14 @@ def highlight_overlap(one: np.ndarray, other: np.ndarray, reach: int = 4) -> flo
 def iris(track: Track) -> Measure:
     """Highlights that differ between the eyes: 1 minus their overlap (IoU). Lesson 02.
 
-    Both eyes see the same lamps (Hu, Li & Lyu 2021). Needs an iris of 14 pixels, that is a close or
+    Both eyes see the same lamps (Hu, Li & Lyu 2021). Needs an iris of 18 pixels, that is a close or
     large picture; at a video's size the cue cannot be measured.
     """
     if reason := _missing(track, 1):
         return _cannot(reason)
     p = track.points[track.indices]
     widths = [np.linalg.norm(p[:, eye][:, 3] - p[:, eye][:, 0], axis=1) for eye in forgery.EYES]
-    across = 0.44 * float(np.median(widths))
+    across = 0.38 * float(np.median(widths))
     if across < MIN_IRIS:
         return _cannot(f"too small to measure: the iris is {across:.0f} pixels wide")
     overlaps = []

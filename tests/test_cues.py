@@ -173,14 +173,14 @@ def test_teeth_rise_when_their_gaps_are_filled():
 
 
 def test_iris_rises_when_highlights_part_and_small_ones_are_left_alone():
-    points = layout(unit=100.0)
-    face = draw(points, 500)
+    points = layout(unit=140.0)
+    face = draw(points, 700)
 
     def make(amount):
         picture = face.copy()
         for side, eye in enumerate(forgery.EYES):
-            x, y = points[eye].mean(0) + (4 * amount * (1 if side else -1), -2)
-            cv2.circle(picture, (round(float(x)), round(float(y))), 3, (255, 255, 255), -1)
+            x, y = points[eye].mean(0) + (6 * amount * (1 if side else -1), -2)
+            cv2.circle(picture, (round(float(x)), round(float(y))), 4, (255, 255, 255), -1)
         return clip_of([picture], points)
 
     rises(cues.iris, make, 0.5)
@@ -224,6 +224,15 @@ def test_lip_sync_rises_when_the_sound_is_another(seed):
     late = cues.lip_sync(talker(opening, np.roll(own, round(0.45 * RATE)))).value
     assert together < -2 and together < mixed < max(apart, late)
     assert min(apart, late) > together + 1.5
+
+
+@pytest.mark.parametrize(("hertz", "least", "most"), [(0.3, 0, 0.1), (4, 0.9, 1.1), (14, 0, 0.1)])
+def test_band_pass_keeps_the_rate_of_syllables_in_its_place(hertz, least, most):
+    wave = np.sin(2 * np.pi * hertz * np.arange(120) / 30)
+    kept = cues.band_pass(wave, 30.0)[30:90]
+    assert least <= kept.std() / wave[30:90].std() <= most
+    if least:
+        assert np.corrcoef(kept, wave[30:90])[0, 1] > 0.99
 
 
 @given(st.floats(0.05, 20), st.integers(0, 20))
