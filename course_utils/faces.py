@@ -283,7 +283,7 @@ def _resize(rgb: np.ndarray, width: int, height: int) -> np.ndarray:
 PATCH = 144  # side of the face's square inside the patch
 _AROUND = 0.35  # share of that side added on each side
 MAX_YAW = 35.0  # degrees beyond which landmarks are not to be measured on
-MAX_SPREAD = 0.07  # eye distances: predictions that differ more fit nothing
+MAX_SPREAD = 0.05  # eye distances: predictions that differ more fit nothing
 
 
 class Landmarks(NamedTuple):

@@ -26,7 +26,7 @@ SIZE = 320
 
 OPTIONS = dict(  # of dlib.train_shape_predictor; the model's size is depth x trees x 2^tree_depth
     cascade_depth=11,
-    num_trees_per_cascade_level=33,
+    num_trees_per_cascade_level=32,
     tree_depth=4,
     nu=0.1,
     oversampling_amount=3,
@@ -219,7 +219,7 @@ def fit(shots: list[Shot], out: Path, seed: int = settings.SEED, copies: int = 4
 
 def train(
     out: Path = settings.MODELS / "landmarks.dat",
-    actors: int = 160,
+    actors: int = 100,
     each: int = 8,
     seed: int = settings.SEED,
 ) -> None:
