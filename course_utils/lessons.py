@@ -61,7 +61,8 @@ def run(notebook: Notebook, timeout: int = 1200) -> Notebook:
     for cell in code_cells(done):
         cell.outputs, cell.execution_count = [], None
     done.metadata = nbformat.from_dict(METADATA)
-    client = NotebookClient(done, timeout=timeout, resources={"metadata": {"path": str(NOTEBOOKS)}})
+    place = {"metadata": {"path": str(NOTEBOOKS)}}
+    client = NotebookClient(done, timeout=timeout, startup_timeout=300, resources=place)
     client.execute()
     return done
 
