@@ -282,6 +282,7 @@ def _resize(rgb: np.ndarray, width: int, height: int) -> np.ndarray:
 
 PATCH = 144  # side of the face's square inside the patch
 _AROUND = 0.35  # share of that side added on each side
+_WHOLE = round(PATCH * (1 + 2 * _AROUND))  # side of the whole patch
 MAX_YAW = 35.0  # degrees beyond which landmarks are not to be measured on
 MAX_SPREAD = 0.05  # eye distances: predictions that differ more fit nothing
 
@@ -320,20 +321,19 @@ def landmarks(rgb: np.ndarray, box: Box) -> Landmarks:
     """The 68 landmarks of the face in `box`; lesson 02 measures on them.
 
     The first guess comes from the box; the patch is then cut anew, upright and around that guess,
-    and the answer is the median of eight slightly different cuts, half of them mirrored. So it
-    depends little on the detector's box. Always answers: ask `measurable` before measuring.
+    until it moves no more, at most twice, and the answer is the median of eight slightly different
+    placements, half of them mirrored. So it depends little on the detector's box. Always answers:
+    ask `measurable` before measuring.
     """
     left, top, right, bottom = box
     side = float(max(right - left, bottom - top))
     frame: _Frame = ((left + right) / 2, (top + bottom) / 2, side, 0.0)
     gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    guess = np.median([_predict(gray, _nudge(frame, *n)) for n in _NUDGES[::3]], 0)
-    for _ in range(2):
-        guess = np.median(
-            [_predict(gray, _nudge(_frame_around(guess), *n)) for n in _NUDGES[::3]], 0
-        )
-    frame = _frame_around(guess)
-    votes = np.stack([_predict(gray, _nudge(frame, *n)) for n in _NUDGES])
+    for _ in range(3):
+        before, frame = frame, _frame_around(np.median(_votes(gray, frame, _NUDGES[::3]), 0))
+        if _settled(before, frame):
+            break
+    votes = _votes(gray, frame, _NUDGES)
     points = np.median(votes, 0).astype(np.float32)
     apart = np.linalg.norm(votes - points, axis=-1).mean()
     return Landmarks(points, float(apart / _eye_distance(points)), estimate_yaw(points))
@@ -400,16 +400,17 @@ def _nudge(frame: _Frame, dx: float, dy: float, scale: float, turn: float, mirro
     return x + dx * side, y + dy * side, side * np.exp(scale), roll + turn, mirror
 
 
+def _settled(before: _Frame, after: _Frame) -> bool:
+    """Whether two frames of a face are the same to within less than a nudge."""
+    (x, y, side, roll), (to_x, to_y, to_side, to_roll) = before, after
+    moved = max(abs(to_x - x), abs(to_y - y), abs(to_side - side))
+    return moved < 0.02 * side and abs(to_roll - roll) < 2
+
+
 def _patch(gray: np.ndarray, x: float, y: float, side: float, roll: float, mirror: bool):
     """The normalized patch around a face, and the (2, 3) map from picture to patch."""
     zoom = PATCH / side
-    c, s = zoom * np.cos(np.radians(roll)), zoom * np.sin(np.radians(roll))
-    linear = np.array([[c, s], [-s, c]])
-    if mirror:
-        linear[0] *= -1
-    whole = round(PATCH * (1 + 2 * _AROUND))
-    center = (whole - 1) / 2
-    matrix = np.column_stack([linear, center - linear @ (x, y)])
+    matrix = _placement(x, y, side, roll, mirror)
     reach = int(side * (0.75 + _AROUND)) + 4
     x0, y0 = max(int(x) - reach, 0), max(int(y) - reach, 0)
     part = gray[y0 : max(int(y) + reach, y0 + 1), x0 : max(int(x) + reach, x0 + 1)]
@@ -422,7 +423,7 @@ def _patch(gray: np.ndarray, x: float, y: float, side: float, roll: float, mirro
     cut = cv2.warpAffine(
         part.astype(np.float32),
         local,
-        (whole, whole),
+        (_WHOLE, _WHOLE),
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
     )
@@ -430,6 +431,16 @@ def _patch(gray: np.ndarray, x: float, y: float, side: float, roll: float, mirro
     patch -= _broad(patch)
     spread = np.sqrt(_broad(patch * patch)) + 4
     return np.clip(128 + 45 * patch / spread, 0, 255).astype(np.uint8), matrix
+
+
+def _placement(x: float, y: float, side: float, roll: float, mirror: bool) -> np.ndarray:
+    """The map (2, 3) from picture to patch that puts this square where patches have their face."""
+    zoom = PATCH / side
+    c, s = zoom * np.cos(np.radians(roll)), zoom * np.sin(np.radians(roll))
+    linear = np.array([[c, s], [-s, c]])
+    if mirror:
+        linear[0] *= -1
+    return np.column_stack([linear, (_WHOLE - 1) / 2 - linear @ (x, y)])
 
 
 def _broad(patch: np.ndarray) -> np.ndarray:
@@ -451,9 +462,21 @@ _MIRROR = np.array(
 )
 
 
-def _predict(gray: np.ndarray, cut: tuple[float, float, float, float, bool]) -> np.ndarray:
-    patch, matrix = _patch(gray, *cut)
-    found = _predictor()(patch, _square())
-    points = np.array([(p.x, p.y) for p in found.parts()], np.float64)
-    points = (points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
-    return points[_MIRROR] if cut[4] else points
+def _votes(gray: np.ndarray, frame: _Frame, nudges: Iterable) -> np.ndarray:
+    """What the model says of a face on nudged placements of its frame, (k, 68, 2) in the picture.
+
+    The patch is cut and normalized once: moved within itself, it shows what a nudged cut would.
+    """
+    patch, straight = _patch(gray, *frame, False)
+    back = cv2.invertAffineTransform(straight)
+    votes = []
+    for nudge in nudges:
+        matrix = _placement(*_nudge(frame, *nudge))
+        move = matrix[:, :2] @ back
+        move[:, 2] += matrix[:, 2]
+        view = cv2.warpAffine(patch, move, (_WHOLE, _WHOLE), borderMode=cv2.BORDER_REPLICATE)
+        found = _predictor()(view, _square()).parts()
+        points = np.array([(p.x, p.y) for p in found]) - matrix[:, 2]
+        points = points @ np.linalg.inv(matrix[:, :2]).T
+        votes.append(points[_MIRROR] if nudge[4] else points)
+    return np.stack(votes)
