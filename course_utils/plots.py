@@ -200,3 +200,85 @@ def steps(names: Sequence[str], notes: Sequence[str]) -> None:
             ax.annotate("", (k + 0.03, 0.65), (k - 0.19, 0.65), arrowprops=arrow)
     ax.set(xlim=(0, len(names) - 0.15), ylim=(-0.15, 0.95))
     ax.axis("off")
+
+
+# ------------------------------------------------------------- lesson 01: how a fake comes about
+
+
+def picture_table(rows: dict[str, Sequence[np.ndarray]], columns: Sequence[str] = ()) -> None:
+    """RGB pictures in named rows, the columns titled if they have names."""
+    count = max(len(images) for images in rows.values())
+    side = min(1.9, 7.2 / count)
+    size = (0.3 + side * count, side * len(rows) + (0.3 if columns else 0.05))
+    _, grid = plt.subplots(len(rows), count, figsize=size, squeeze=False, layout="constrained")
+    plt.gcf().get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.02, hspace=0.02)
+    for ax in grid.flat:
+        ax.axis("off")
+    for line, (name, images) in zip(grid, rows.items(), strict=True):
+        for ax, image in zip(line, images, strict=False):
+            ax.axis("on")
+            ax.imshow(image)
+            ax.set(xticks=[], yticks=[])
+            ax.spines[:].set_visible(False)
+        line[0].set_ylabel(name, fontsize=9)
+    for ax, title in zip(grid[0], columns, strict=False):
+        ax.set_title(title, fontsize=9)
+
+
+def landmarks(images: Sequence[np.ndarray], points: Sequence[np.ndarray]) -> None:
+    """The 68 landmarks on each picture, those used to align (eyes, nose tip, mouth corners) big."""
+    _, row = plt.subplots(1, len(images), figsize=(7, 7 / len(images)), squeeze=False,
+                          layout="constrained")  # fmt: skip
+    for ax, image, dots in zip(row.flat, images, points, strict=True):
+        ax.imshow(image)
+        edge = {"edgecolors": "black", "linewidths": 0.5}
+        ax.scatter(*dots.T, s=9, color=MARK, **edge)
+        five = np.stack([dots[36:42].mean(0), dots[42:48].mean(0), *dots[[30, 48, 54]]])
+        ax.scatter(*five.T, s=60, color="white", marker="s", **edge)
+        ax.axis("off")
+
+
+def two_decoders() -> None:
+    """The idea of the first face swaps: one encoder for both people, a decoder for each."""
+    ax = axes(8, 3.0)
+    people = {"A": (COLORS["REAL"], 0.8), "B": (COLORS["FAKE"], 0.15)}
+
+    def box(x: float, y: float, text: str, color: str, width: float = 0.17) -> None:
+        shape = FancyBboxPatch((x, y - 0.11), width, 0.22, boxstyle="round,pad=0.01",
+                               facecolor="white", edgecolor=color, linewidth=2)  # fmt: skip
+        ax.add_patch(shape)
+        ax.text(x + width / 2, y, text, ha="center", va="center", fontsize=10)
+
+    def arrow(start: tuple, end: tuple, color: str, style: str = "-", width: float = 1.5) -> None:
+        look = {"arrowstyle": "-|>", "color": color, "linestyle": style, "linewidth": width}
+        ax.annotate("", end, start, arrowprops={**look, "shrinkA": 0, "shrinkB": 0})
+
+    box(0.29, 0.475, "one encoder\nfor both", "black", 0.15)
+    box(0.515, 0.475, "code:\npose, mouth, gaze", "black", 0.18)
+    for name, (color, y) in people.items():
+        box(0.0, y, f"faces of {name}", color, 0.15)
+        box(0.82, y, f"decoder of {name}\ndraws {name}", color)
+        arrow((0.165, y), (0.275, 0.475 + 0.4 * (y - 0.475)), color)
+    arrow((0.455, 0.475), (0.5, 0.475), "black")
+    arrow((0.71, 0.52), (0.805, 0.8), people["A"][0])
+    ax.text(0.745, 0.76, "to train", ha="right", va="bottom", fontsize=9)
+    arrow((0.71, 0.43), (0.805, 0.15), people["B"][0], "--", 3)
+    ax.text(0.745, 0.2, "to swap:\nA's code, B's decoder", ha="right", va="top", fontsize=9,
+            fontweight="bold")  # fmt: skip
+    ax.set(xlim=(-0.02, 1.01), ylim=(-0.05, 0.98))
+    ax.axis("off")
+
+
+def spectrograms(takes: dict[str, np.ndarray], rate: int) -> None:
+    """How strong each frequency is over time, up to 5 kHz: a panel a sound, loud is bright."""
+    size = (8, 0.5 + 1.9 * len(takes))
+    _, column = plt.subplots(len(takes), 1, figsize=size, squeeze=False, sharex=True,
+                             layout="constrained")  # fmt: skip
+    for ax, (name, samples) in zip(column.flat, takes.items(), strict=True):
+        window = {"NFFT": round(0.03 * rate), "noverlap": round(0.024 * rate)}
+        loud = np.abs(samples).max() ** 2 / 100
+        ax.specgram(samples + 1e-6, Fs=rate, cmap="magma", **window,
+                    vmin=10 * np.log10(loud) - 75, vmax=10 * np.log10(loud) - 15)  # fmt: skip
+        ax.set(ylim=(0, 5000), ylabel="hertz")
+        ax.set_title(name, fontsize=10)
+    column[-1, 0].set_xlabel("seconds")
