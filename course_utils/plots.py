@@ -7,7 +7,8 @@ color is never the only mark; the colors are from Okabe and Ito's palette for co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -282,3 +283,292 @@ def spectrograms(takes: dict[str, np.ndarray], rate: int) -> None:
         ax.set(ylim=(0, 5000), ylabel="hertz")
         ax.set_title(name, fontsize=10)
     column[-1, 0].set_xlabel("seconds")
+
+
+# ------------------------------------------------------------------- lesson 02: what a cue looks at
+
+
+def dials(columns: Mapping[str, Sequence[np.ndarray]], rows: Sequence[str]) -> None:
+    """A column of pictures for each cue: the same face with its dial at several places."""
+    size = (1.45 * len(columns) + 0.3, 1.45 * len(rows) + 0.3)
+    _, grid = plt.subplots(len(rows), len(columns), figsize=size, layout="constrained")
+    for column, (cue, images) in zip(grid.T, columns.items(), strict=True):
+        column[0].set_title(cue.replace("_", " "), fontsize=10)
+        for ax, image in zip(column, images, strict=True):
+            ax.imshow(image)
+            ax.set(xticks=[], yticks=[])
+    for ax, name in zip(grid[:, 0], rows, strict=True):
+        ax.set_ylabel(name, fontsize=10)
+
+
+def regions(
+    images: Sequence[np.ndarray],
+    outlined: Sequence[dict[str, np.ndarray]],
+    titles: Sequence[str],
+) -> None:
+    """Pictures with the regions that a measure compares: masks by name, outlined and numbered."""
+    styles: list[tuple[str, Any]] = [(MARK, "-"), ("#56B4E9", "--"), (BAD, ":"), ("white", "-.")]
+    height = 8 / len(images) * images[0].shape[0] / images[0].shape[1]
+    size = (8, min(height, 4.4) + 0.7)
+    figure, row = plt.subplots(1, len(images), figsize=size, squeeze=False, layout="constrained")
+    names = list(dict.fromkeys(name for masks in outlined for name in masks))
+    for ax, image, masks, title in zip(row.flat, images, outlined, titles, strict=True):
+        ax.imshow(image)
+        for name, mask in masks.items():
+            color, dash = styles[names.index(name) % len(styles)]
+            if mask.any():
+                shape = {"colors": [color], "linestyles": [dash], "linewidths": 1.8}
+                ax.contour(mask.astype(float), levels=[0.5], **shape)
+        ax.set_title(title, fontsize=10)
+        ax.axis("off")
+    looks = [
+        plt.Line2D([], [], color=color, linestyle=dash, linewidth=2, label=name)
+        for name, (color, dash) in zip(names, styles * 3, strict=False)
+    ]
+    if names:
+        legend = figure.legend(handles=looks, loc="outside lower center", ncols=len(looks))
+        legend.get_frame().set(facecolor="#777777", edgecolor="none")
+        for text in legend.get_texts():
+            text.set_color("white")
+
+
+def maps(images: Sequence[np.ndarray], titles: Sequence[str], high: float | None = None) -> None:
+    """RGB pictures and gray maps side by side; maps share one scale from 0 to `high`."""
+    width = min(3.2, 8.4 / len(images))
+    height = width * images[0].shape[0] / images[0].shape[1] + 0.4
+    size = (width * len(images), height)
+    _, row = plt.subplots(1, len(images), figsize=size, squeeze=False, layout="constrained")
+    for ax, image, title in zip(row.flat, images, titles, strict=True):
+        ax.imshow(image, cmap="gray", vmin=0, vmax=high)
+        ax.set_title(title, fontsize=9)
+        ax.axis("off")
+
+
+def lips_and_sound(clips: dict[str, dict[str, np.ndarray]]) -> None:
+    """A row a clip: mouth and sound over time, and how well they fit when one is moved.
+
+    Each clip has arrays `time_s`, `mouth`, `sound` (of one length), `lag_s`, `fit`.
+    """
+    size = (8.4, 1.9 * len(clips) + 0.4)
+    _, grid = plt.subplots(
+        len(clips), 2, figsize=size, width_ratios=[2, 1], squeeze=False, sharex="col",
+        layout="constrained",
+    )  # fmt: skip
+    for (left, right), (name, clip) in zip(grid, clips.items(), strict=True):
+        for signal, color, dash in (("mouth", COLORS["REAL"], "-"), ("sound", "black", "--")):
+            level = clip[signal] / clip[signal].std()
+            left.plot(clip["time_s"], level, color=color, linestyle=dash, label=signal)
+        left.set(yticks=[], title=name)
+        right.axvspan(-0.04, 0.2, color=MARK, alpha=0.5, label="in sync")
+        right.plot(clip["lag_s"], clip["fit"], color="black")
+        right.axhline(0, color=NEUTRAL, linewidth=0.8)
+        right.set(ylim=(-0.75, 0.9), ylabel="correlation")
+    grid[0, 0].legend(loc="upper right", ncols=2, fontsize=8)
+    grid[0, 1].legend(loc="upper right", fontsize=8)
+    grid[-1, 0].set_xlabel("seconds")
+    grid[-1, 1].set_xlabel("sound later than mouth (s)")
+
+
+def spectra(curves: dict[str, np.ndarray], note: str = "") -> None:
+    """Log power over spatial frequency, a line a picture; `curves` as `cues.power_spectrum`."""
+    ax = axes(6.4, 3.4)
+    looks = [(COLORS["REAL"], "-"), (COLORS["FAKE"], "--"), (GOOD, ":"), (BAD, "-.")]
+    for (name, curve), (color, dash) in zip(curves.items(), looks, strict=False):
+        share = np.arange(1, len(curve)) / len(curve)
+        ax.plot(share, curve[1:], color=color, linestyle=dash, label=name)
+    ax.set(xscale="log", xlabel="spatial frequency (1: every second pixel)", ylabel="log power")
+    ax.legend(frameon=False)
+    if note:
+        ax.set_title(note, fontsize=10)
+
+
+def auc_grid(table: pd.DataFrame, rows: str, columns: str) -> None:
+    """AUC of each measure: a row each of `rows`, a column each of `columns`; empty where none.
+
+    `table` has those two columns, `auc`, `low` and `high`. Bold where the interval excludes .5.
+    """
+    down, across = (list(dict.fromkeys(table[name])) for name in (rows, columns))
+    _, ax = plt.subplots(
+        figsize=(1.9 + 0.78 * len(across), 1.2 + 0.46 * len(down)), layout="constrained"
+    )
+    ax.set(xlim=(-0.5, len(across) - 0.5), ylim=(len(down) - 0.5, -0.5))
+    colors = plt.matplotlib.colors.LinearSegmentedColormap.from_list(
+        "auc", [COLORS["REAL"], "white", COLORS["FAKE"]]
+    )
+    for one in table.itertuples(index=False):
+        cell = one._asdict()
+        y, x = down.index(cell[rows]), across.index(cell[columns])
+        sure = not np.isnan(cell["auc"]) and (cell["low"] > 0.5 or cell["high"] < 0.5)
+        face = colors(cell["auc"]) if not np.isnan(cell["auc"]) else "#EEEEEE"
+        ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=face, edgecolor="white"))
+        dark = abs(cell["auc"] - 0.5) > 0.35
+        word = "–" if np.isnan(cell["auc"]) else f"{cell['auc']:.2f}".replace("0.", ".")
+        ax.text(x, y, word, ha="center", va="center", color="white" if dark else "black",
+                fontweight="bold" if sure else "normal", fontsize=10)  # fmt: skip
+    ax.set_xticks(range(len(across)), [str(name).replace("_", "\n") for name in across])
+    ax.set_yticks(range(len(down)), [str(name).replace("_", " ") for name in down])
+    ax.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
+    ax.set(ylabel=rows, xlabel=columns)
+    ax.xaxis.set_label_position("top")
+    ax.spines[:].set_visible(False)
+
+
+def dots(table: pd.DataFrame, xlabel: str, line: float | None = None) -> None:
+    """Shares or values of several conditions: a row each index, a marker each column."""
+    ax = axes(7.2, 1.3 + 0.4 * len(table))
+    looks = [("o", "black"), ("s", COLORS["REAL"]), ("D", COLORS["FAKE"]), ("v", GOOD)]
+    rows = np.arange(len(table))
+    for k, (name, (marker, color)) in enumerate(zip(table.columns, looks, strict=False)):
+        shift = 0.16 * (k - (len(table.columns) - 1) / 2)
+        ax.plot(table[name], rows + shift, marker, color=color, label=name, markersize=7)
+    if line is not None:
+        ax.axvline(line, color=NEUTRAL, linestyle="--")
+    ax.hlines(rows[:-1] + 0.5, *ax.get_xlim(), color="#DDDDDD", linewidth=0.8)
+    ax.set_yticks(rows, [str(name).replace("_", " ") for name in table.index])
+    ax.set(xlabel=xlabel, ylim=(len(table) - 0.5, -0.5))
+    ax.legend(loc="lower center", bbox_to_anchor=(0.4, 1), ncols=len(table.columns), frameon=False)
+
+
+# ----------------------------------------------------------------- lesson 09: scores and verdicts
+
+
+def faces_over_time(scores: pd.DataFrame, band: tuple[float, float] | None = None) -> None:
+    """The score of each face over time, a panel a clip (`clip`, `label`, `time_s`, `p_fake`)."""
+    clips = list(dict.fromkeys(scores["clip"]))
+    size = (2.6 * len(clips) + 0.4, 2.5)
+    _, row = plt.subplots(1, len(clips), figsize=size, sharey=True, squeeze=False,
+                          layout="constrained")  # fmt: skip
+    for ax, clip in zip(row.flat, clips, strict=True):
+        mine = scores[scores["clip"] == clip].sort_values("time_s")
+        label = str(mine["label"].iloc[0])
+        style = {"marker": MARKERS[label], "color": COLORS[label]}
+        ax.plot(mine["time_s"], mine["p_fake"], linewidth=1, **style)
+        ax.axhline(0.5, color=NEUTRAL, linestyle="--", linewidth=1)
+        if band:
+            ax.axhspan(*band, color="#DDDDDD", zorder=0)
+        ax.set(xlabel="seconds", ylim=(-0.03, 1.03), title=f"a {label} clip")
+        ax.spines[["top", "right"]].set_visible(False)
+    row[0, 0].set_ylabel("p_fake of a face")
+
+
+def penalties() -> None:
+    """What one FAKE clip costs by the score it was given: log-loss and Brier score."""
+    p = np.linspace(0.002, 1, 500)
+    ax = axes(6.4, 3.0)
+    ax.plot(p, -np.log(p), color="black", linewidth=2, label="log-loss: -log(p_fake)")
+    ax.plot(p, (1 - p) ** 2, color="black", linestyle="--", label="Brier score: (1 - p_fake)²")
+    for x, words in [(0.5, "a shrug: .69"), (0.01, "sure and wrong: 4.6")]:
+        ax.plot(x, -np.log(x), "o", color=BAD)
+        ax.annotate(words, (x, -np.log(x)), (x + 0.05, -np.log(x) + 0.35))
+    ax.set(xlabel="p_fake that a FAKE clip was given", ylabel="cost of the clip", ylim=(0, 6.2))
+    ax.legend(frameon=False)
+
+
+def covers(table: pd.DataFrame, level: float = 0.95) -> None:
+    """How often intervals hold the truth, by number of groups: `groups`, `method`, `covers`."""
+    ax = axes(6.4, 3.0)
+    for (method, some), (marker, color, style) in zip(
+        table.groupby("method"), [("s", BAD, "--"), ("o", GOOD, "-")], strict=True
+    ):
+        ax.plot(some["groups"], some["covers"], marker=marker, color=color, ls=style, label=method)
+    ax.axhline(level, color="black", linewidth=1)
+    ax.text(table["groups"].max(), level + 0.004, "promised", ha="right", va="bottom")
+    ax.set(xlabel="groups in the test", ylabel="share that hold the truth", ylim=(0.7, 1.0))
+    ax.set_xticks(sorted(table["groups"].unique()))
+    ax.legend(frameon=False, loc="lower right")
+
+
+def reliability(tables: dict[str, pd.DataFrame]) -> None:
+    """Score against share FAKE, a panel a table of `evaluation.reliability`, chance as bars."""
+    count = len(tables)
+    _, row = plt.subplots(1, count, figsize=(3.5 * count + 0.4, 3.5), sharey=True, squeeze=False,
+                          layout="constrained")  # fmt: skip
+    for ax, (title, table) in zip(row.flat, tables.items(), strict=True):
+        ax.plot([0, 1], [0, 1], color=NEUTRAL, linestyle="--")
+        ax.vlines(table["p_fake"], table["low"], table["high"], color="#BBBBBB", linewidth=7)
+        outside = (table["share_fake"] < table["low"]) | (table["share_fake"] > table["high"])
+        for part, marker, color in [(table[~outside], "o", "black"), (table[outside], "X", BAD)]:
+            ax.plot(part["p_fake"], part["share_fake"], marker, color=color, markersize=8)
+        ax.set(xlabel="mean p_fake of the bin", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), title=title)
+        ax.set_aspect("equal")
+        ax.spines[["top", "right"]].set_visible(False)
+    row[0, 0].set_ylabel("share FAKE in the bin")
+
+
+def told(verdicts: pd.DataFrame, low: float, high: float) -> None:
+    """Each clip's score, a row a label, with the band of "can't tell" in gray."""
+    ax = axes(7.0, 2.6)
+    ax.axvspan(low, high, color="#DDDDDD", zorder=0)
+    ax.text((low + high) / 2, 1.62, "can't tell", ha="center", va="bottom")
+    ax.text(0, 1.62, "real", ha="left", va="bottom")
+    ax.text(1, 1.62, "fake", ha="right", va="bottom")
+    rng = np.random.default_rng(0)
+    for row, label in enumerate(reversed(LABELS)):
+        p = verdicts.loc[verdicts["label"] == label, "p_fake"]
+        height = row + rng.uniform(-0.28, 0.28, len(p))
+        wrong = (p < low) if label == "FAKE" else (p > high)
+        ax.scatter(p, height, marker=MARKERS[label], color=COLORS[label], s=30, alpha=0.8)
+        ax.scatter(p[wrong], height[wrong], marker="x", color="black", s=60)
+    ax.set_yticks([0, 1], list(reversed(LABELS)))
+    ax.set(xlabel="p_fake of the clip (black crosses: told wrongly)", xlim=(-0.02, 1.02),
+           ylim=(-0.5, 1.6))  # fmt: skip
+
+
+def risk(curve: pd.DataFrame, point: tuple[float, float] | None = None) -> None:
+    """The error rate among the surest clips, by the share of clips told; a star at `point`."""
+    ax = axes(6.4, 3.0)
+    ax.step(curve["coverage"], curve["risk"], where="post", color="black", linewidth=2)
+    if point:
+        ax.plot(*point, "*", color=BAD, markersize=17, label="the band chosen on validation")
+        ax.legend(frameon=False, loc="upper left")
+    top = max(0.3, float(curve["risk"].max()) * 1.15)
+    ax.set(xlabel="share of the clips told", ylabel="share told wrongly", xlim=(0, 1.02),
+           ylim=(0, top))  # fmt: skip
+
+
+def distances(told: pd.DataFrame) -> None:
+    """Distance from training, in thresholds, a row a seed (`seed`, `footage`, `distance`)."""
+    seeds = sorted(told["seed"].unique())
+    ax = axes(7.0, 1.1 + 0.45 * len(seeds))
+    ax.axvspan(1, 100, color="#EEEEEE", zorder=0)
+    for footage, marker, color, name in [
+        ("test", "o", NEUTRAL, "test clips of virtual actors"),
+        ("other", "D", BAD, "real clips"),
+    ]:
+        some = told[told["footage"] == footage]
+        rows = some["seed"].map(seeds.index) + (0.14 if footage == "test" else -0.14)
+        ax.scatter(some["distance"] / some["threshold"], rows, marker=marker, color=color, s=26,
+                   alpha=0.7, label=name)  # fmt: skip
+    far = (told["distance"] / told["threshold"]).max()
+    ax.set(xlabel="distance from training (1: the threshold)", xlim=(0, far * 1.05),
+           ylim=(len(seeds) - 0.5, -0.5))  # fmt: skip
+    ax.text(1.02, -0.46, "can't tell", va="top")
+    ax.set_yticks(range(len(seeds)), [f"seed {seed}" for seed in seeds])
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
+
+
+def flagged(table: pd.DataFrame) -> None:
+    """Of a thousand flagged videos, how many are real: bars of `evaluation.base_rates`."""
+    names = [f"1 fake in {1 / p:,.0f}" for p in table["prevalence"]]
+    ax = axes(6.8, 1.0 + 0.5 * len(table))
+    left = np.zeros(len(table))
+    for label in LABELS:
+        n = table[f"{label.lower()}_of_1000_flagged"].to_numpy()
+        bars = ax.barh(names, n, left=left, height=0.6, color=COLORS[label], hatch=HATCHES[label],
+                       edgecolor="white")  # fmt: skip
+        words = [f"{label} {k:.0f}" if k >= 90 else "" for k in n]
+        ax.bar_label(bars, words, label_type="center", fontweight="bold", bbox=_PLATE)
+        left += n
+    ax.set(xlabel="of 1,000 videos flagged as fake", xlim=(0, 1000))
+    ax.invert_yaxis()
+
+
+def seeds_and_groups(per_seed: pd.Series, table: pd.DataFrame, xlabel: str) -> None:
+    """A dot a seed above the intervals over groups of `table` (`value`, `low`, `high`)."""
+    ax = axes(6.8, 1.5 + 0.45 * len(table))
+    ax.scatter(per_seed, np.zeros(len(per_seed)), marker="|", s=260, color="black", linewidth=2)
+    rows = np.arange(1, len(table) + 1)
+    spread = np.abs(table[["low", "high"]].to_numpy().T - table["value"].to_numpy())
+    ax.errorbar(table["value"], rows, xerr=spread, fmt="o", color="black", capsize=5, linewidth=2)
+    ax.set_yticks([0, *rows], [f"{len(per_seed)} seeds, one AUC each", *table.index])
+    ax.set(xlabel=xlabel, ylim=(len(table) + 0.6, -0.6))
