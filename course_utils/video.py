@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from course_utils.settings import cores
 
@@ -94,17 +95,19 @@ def frames(path: str | Path, count: int = 10, every: int | None = None) -> Itera
         timeline = _timeline(container, stream)
     n = len(timeline)
     wanted = set(range(0, n, every) if every else spread(n, count))
-    found = 0
+    orientation = None
+    to_rgb = VideoReformatter()
     with _opened(path) as (container, stream):
         start_s = (container.start_time or 0) / av.time_base
         for index, frame in _decoded(container, stream, timeline, wanted):
-            found += 1
+            orientation = orientation or _orientation(frame)
             if frame.pts is None:
                 time_s = index / stream.average_rate
             else:
                 time_s = frame.pts * stream.time_base - start_s
-            yield Frame(index, float(time_s), _upright(frame))
-    if not found:
+            rgb = to_rgb.reformat(frame, format="rgb24").to_ndarray()
+            yield Frame(index, float(time_s), _upright(rgb, orientation))
+    if orientation is None:
         raise Unreadable("none of its frames can be decoded")
 
 
@@ -220,17 +223,24 @@ def _decoded(
                 return
 
 
-def _upright(frame: av.VideoFrame) -> np.ndarray:
-    """RGB pixels, turned and mirrored as the file asks (phones film sideways and say so)."""
-    rgb = frame.to_ndarray(format="rgb24")
+def _orientation(frame: av.VideoFrame) -> tuple[int, int, int, int]:
+    """How the file asks its pictures to be turned or mirrored (phones film sideways and say so).
+
+    (a, b, c, d) of x' = a x + c y, y' = b x + d y. Ask once a file: a frame whose side data were
+    looked at is kept alive until Python collects its garbage, and at 4K that is 12 MB each.
+    """
     try:
         matrix: Any = frame.side_data.get("DISPLAYMATRIX")
     except ValueError:  # PyAV 18 does not know all side data of a photograph
-        return np.ascontiguousarray(np.rot90(rgb, frame.rotation // 90))
+        return ((1, 0, 0, 1), (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0))[frame.rotation // 90]
     if matrix is None:
-        return rgb
-    # x' = a x + c y, y' = b x + d y, where each is -1, 0 or 1 times 65536.
-    a, b, _, c, d = struct.unpack_from("<5i", bytes(matrix))
+        return 1, 0, 0, 1
+    a, b, _, c, d = struct.unpack_from("<5i", bytes(matrix))  # each -1, 0 or 1 times 65536
+    return a, b, c, d
+
+
+def _upright(rgb: np.ndarray, orientation: tuple[int, int, int, int]) -> np.ndarray:
+    a, b, c, d = orientation
     if a == 0 and d == 0:
         rgb, a, d = rgb.swapaxes(0, 1), c, b
     return np.ascontiguousarray(rgb[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
@@ -302,6 +312,8 @@ def _write_streams(
     stream.codec_context.colorspace = stream.codec_context.color_primaries = 1  # BT.709
     stream.codec_context.color_trc = stream.codec_context.color_range = 1
     voice = container.add_stream("aac", rate=audio[1], layout="mono") if audio else None
+    if voice and audio:
+        voice.bit_rate = min(3 * audio[1], 128_000)
     for rgb in chain([first], frames):
         even = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         frame = av.VideoFrame.from_ndarray(even, format="rgb24")

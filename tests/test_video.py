@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import struct
 from fractions import Fraction
@@ -163,6 +164,18 @@ def test_a_turned_or_mirrored_clip_is_put_upright(tmp_path, matrix, expected):
     assert np.abs(rgb.astype(int) - expected).mean() < 6
     facts = video.facts(path)
     assert (facts["height"], facts["width"]) == expected.shape[:2]
+
+
+def test_frames_that_were_read_do_not_stay_in_memory(tmp_path):
+    video.write(tmp_path / "a.mp4", [CORNERS] * 60, fps=10)
+    gc.collect()
+    gc.disable()  # what waits for the collector may be gigabytes of pixels
+    try:
+        for _ in video.frames(tmp_path / "a.mp4", every=1):
+            alive = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+            assert alive < 30
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".webp"])
