@@ -303,6 +303,69 @@ def export_run(
     )
 
 
+def refusals(
+    runs: Sequence[str | Path],
+    crops_folder: str | Path,
+    other_folder: str | Path,
+    out: str | Path,
+    command: str = "",
+) -> pd.DataFrame:
+    """Judge the test clips and clips of other footage by several detectors: who refuses what?
+
+    What a network says of footage unlike its training is chance, and another seed's chance is
+    another: lesson 09 shows it, and that the distance from training does not depend on the seed.
+
+    Parameters
+    ----------
+    runs : detectors' folders, `train`ed and `export`ed, one a seed
+    crops_folder : crops of the clips they come from; those of the split `test` are judged
+    other_folder : crops of any other footage, whose clips are numbered instead of named
+    out : a `.csv`; a `.json` beside it says what made it
+
+    Returns
+    -------
+    One row a run and clip: `run`, `seed`, `footage` ("test" or "other"), `clip`, `p_fake`,
+    `distance`, `threshold`, `verdict`, `reason`.
+    """
+    from course_utils import models, training
+
+    folders = {"test": Path(crops_folder), "other": Path(other_folder)}
+    tables = {name: training.read_table(folder) for name, folder in folders.items()}
+    tables["test"] = tables["test"][tables["test"]["split"] == "test"]
+    parts = []
+    for run in map(Path, runs):
+        detector = load(run)
+        statistics, size = layer_statistics(detector.model), models.image_size(detector.model)
+        for name, crops in tables.items():
+            images = training.pixels(crops, folders[name], size)
+            scores = crops.assign(p_fake=models.predict(detector.model, images))
+            table = evaluation.verdicts(scores, how=detector.card["aggregation"])
+            table["p_fake"] = evaluation.apply_temperature(
+                table["p_fake"].astype(float), detector.card["temperature"]
+            )
+            features = clip_features(statistics(images), crops["clip"]).loc[table["clip"]]
+            table["distance"] = detector.outliers.distance(features.to_numpy())
+            far = table["distance"].to_numpy() > detector.outliers.threshold
+            table = evaluation.decide(table, detector.band, far)
+            table["threshold"] = detector.outliers.threshold
+            table["run"], table["seed"] = run.name, detector.card.get("seed")
+            table["footage"] = name
+            if name == "other":
+                table["clip"] = [f"other clip {k}" for k in range(1, len(table) + 1)]
+            parts.append(table)
+    columns = ["run", "seed", "footage", "clip", "p_fake", "distance", "threshold"]
+    told = pd.concat(parts, ignore_index=True)[[*columns, "verdict", "reason"]]
+    out = Path(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    told.round(4).to_csv(out, index=False)
+    about = {
+        key: detector.card[key] for key in ("date", "device", "versions") if key in detector.card
+    }
+    about = {"command": command, "trained by": detector.card["command"], **about}
+    out.with_suffix(".json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    return told
+
+
 def _is_mini(clips: pd.Series) -> bool:
     """Whether all these clips are the mini set's."""
     path = settings.MINI_DFDC / "metadata.json"

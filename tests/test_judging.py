@@ -429,3 +429,31 @@ def test_real_footage_from_file_to_verdict(practice, footage, capsys):
         assert row["n_faces"] >= 10 and row["scope"] == judging.PRACTICE
         assert row["verdict"] == "can't tell" and row["reason"] == evaluation.UNLIKE
         assert row["calibrated"] is False
+
+
+def test_refusals_of_test_clips_and_of_other_footage(tmp_path, detector, near):
+    import cv2
+
+    rng = np.random.default_rng(0)
+    rows = []
+    for i, image in enumerate([*near[40:60], *rng.integers(0, 256, near[:6].shape)]):
+        name = "near" if i < 20 else "noise"
+        (tmp_path / name).mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / name / f"{i}.png"), image[..., ::-1])
+        split = ("test" if i < 16 else "train") if i < 20 else None
+        rows.append([f"{i}.png", f"c{i // 2}.mp4", i % 2, "REAL", "g", split])
+    crops = pd.DataFrame(rows, columns=["crop", "clip", "frame", "label", "group", "split"])
+    crops[:20].to_csv(tmp_path / "near" / "crops.csv", index=False)
+    crops[20:].to_csv(tmp_path / "noise" / "crops.csv", index=False)
+    out = tmp_path / "told.csv"
+    told = judging.refusals(
+        [detector.folder] * 2, tmp_path / "near", tmp_path / "noise", out, "as typed"
+    )
+    assert told["footage"].value_counts().to_dict() == {"test": 16, "other": 6}
+    other = told[told["footage"] == "other"]
+    assert (other["reason"] == evaluation.UNLIKE).all() and (other["verdict"] == "can't tell").all()
+    assert set(other["clip"]) == {"other clip 1", "other clip 2", "other clip 3"}
+    far = told["distance"] > told["threshold"]
+    assert (far == (told["reason"] == evaluation.UNLIKE)).all() and far.mean() < 0.5
+    assert json.loads(out.with_suffix(".json").read_text())["command"] == "as typed"
+    assert len(pd.read_csv(out)) == 22
