@@ -228,6 +228,14 @@ def _add_judge(commands) -> None:
     parser.add_argument("crops", metavar="CROPS_FOLDER", help="what it was trained on")
     parser.add_argument("out", metavar="OUT", nargs="?", help="another folder to write it to")
 
+    does = "count what detectors refuse to tell: of their test clips, and of other footage"
+    example = "refusals work/faces work/other work/refusals.csv work/run1 work/run2"
+    parser = _add(commands, _refusals, does, example)
+    parser.add_argument("crops", metavar="CROPS_FOLDER", help="what they were trained on")
+    parser.add_argument("other", metavar="OTHER_CROPS", help="what `extract` made of other footage")
+    parser.add_argument("out", metavar="OUT.csv", help="gets a row a detector and clip")
+    parser.add_argument("runs", metavar="RUN_FOLDER", nargs="+", help="what `export` wrote")
+
 
 def _judge(options: argparse.Namespace) -> int:
     from course_utils import judging
@@ -240,6 +248,17 @@ def _export(options: argparse.Namespace) -> int:
 
     judging.export_run(options.run_folder, options.crops, options.out)
     print(f"wrote {options.out or options.run_folder}: read CARD.md in it")
+    return 0
+
+
+def _refusals(options: argparse.Namespace) -> int:
+    from course_utils import evaluation, judging, training
+
+    told = judging.refusals(
+        options.runs, options.crops, options.other, options.out, training.command_line()
+    )
+    refused = told["reason"].eq(evaluation.UNLIKE)
+    print(refused.groupby([told["run"], told["footage"]]).agg(refused="sum", clips="size"))
     return 0
 
 

@@ -556,7 +556,7 @@ def flagged(table: pd.DataFrame) -> None:
         n = table[f"{label.lower()}_of_1000_flagged"].to_numpy()
         bars = ax.barh(names, n, left=left, height=0.6, color=COLORS[label], hatch=HATCHES[label],
                        edgecolor="white")  # fmt: skip
-        words = [f"{label} {k:.0f}" if k >= 90 else "" for k in n]
+        words = [f"{label} {k:.0f}" if k >= 160 else "" for k in n]
         ax.bar_label(bars, words, label_type="center", fontweight="bold", bbox=_PLATE)
         left += n
     ax.set(xlabel="of 1,000 videos flagged as fake", xlim=(0, 1000))
