@@ -1022,7 +1022,7 @@ def brows(actor: Actor) -> Rooted:
 
     size = 0.42 + 0.22 * actor.brows
     return _skin_hairs(h, h.brow, n, rng, aim, lambda p: size + 0 * p[:, 0], 0.10, 0.18,
-                       0.5 * actor.gray)  # fmt: skip
+                       0.2 * actor.gray)  # fmt: skip
 
 
 @lru_cache(maxsize=8)

@@ -229,7 +229,7 @@ def _skeleton(a: Actor) -> np.ndarray:
     r = _base(a, az + 0 * y, y)
     # A neck: an ellipse, leaning forward to the top, widening into the shoulders.
     thick = 1 + 0.055 * a["neck"]
-    wn, fn, bn = 5.6 * thick, 4.5 * thick, 6.1 * thick
+    wn, fn, bn = 5.4 * thick, 4.4 * thick, 6.0 * thick
 
     def neck(level):
         flare = smoothstep(-12.5, -19.5, level)

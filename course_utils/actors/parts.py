@@ -82,11 +82,14 @@ def teeth(h: Head, row, upper: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray
     norm = np.hypot(x, z)
     x, z = x * (1 + radial / norm), z * (1 + radial / norm)
     drop = v * tall * np.where(v > 0.8, 0.93 + 0.07 * rounded, 1.0)
-    y = (hd.MOUTH_Y + 0.66 - drop) if upper else (hd.MOUTH_Y - 0.80 + drop)
+    y = (hd.MOUTH_Y + 0.76 - drop) if upper else (hd.MOUTH_Y - 0.80 + drop)
     gum = 0.0
     front = h.rest[hd.MOUTH_ROW - 6, hd.COLUMNS // 2, 2] - 0.70  # behind the upper lip
     p = np.stack([x + gum, y + 0 * x, z + front - depth - (0.0 if upper else 0.55)], -1)
     p = hd.stretch(p.reshape(-1, 3), h.actor)
+    skin = h.rest[hd.MOUTH_ROW - 6, :, [0, 2]].T  # a narrow face's cheeks hold its teeth back
+    skin = skin[np.abs(hd.AZIMUTH) < 1.3]
+    p[:, 2] = np.minimum(p[:, 2], np.interp(p[:, 0], skin[:, 0], skin[:, 1]) - 0.70)
     if not upper:
         p = (p - hd.JAW_PIVOT) @ hd.jaw_matrix(row).T + hd.JAW_PIVOT
     uv = np.stack([number + 0 * v, v + 0 * number], -1).reshape(-1, 2)

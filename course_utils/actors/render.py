@@ -722,7 +722,7 @@ def _shade_teeth(f: Frame, coords: np.ndarray, world: np.ndarray) -> Look:
     n = np.stack([np.sin(angle + bulge), -0.15 + 0.25 * (0.5 - v), np.cos(angle + bulge)], -1)
     normal = f.pose.turn(_unit(n)).astype(np.float32)
     depth = np.exp(-0.32 * np.maximum(np.abs(number) - 1.5, 0))
-    open_ = 0.25 + 0.55 * min(1.0, 2.0 * value(f.row, "jaw") + 0.6 * max(value(f.row, "smile"), 0))
+    open_ = 0.12 + 0.60 * min(1.0, 2.0 * value(f.row, "jaw") + 0.4 * max(value(f.row, "smile"), 0))
     return Look(albedo, normal, None, 1.2 * open_, 0.25, 0.5, open_ * depth)
 
 

@@ -55,9 +55,8 @@ def _spot_tile(seed: int) -> np.ndarray:
 
 def _lookup(tile: np.ndarray, chart: np.ndarray, size: float, seed: int) -> np.ndarray:
     m = (chart * (16.0 / size) + np.array([seed * 37 % TILE, seed * 91 % TILE])).astype(np.float32)
-    return cv2.remap(  # type: ignore[call-overload]
-        tile, m % TILE, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
-    )
+    wrapped = np.pad(tile, ((0, 1), (0, 1)), mode="wrap")
+    return hd.sample(wrapped, (m % TILE).reshape(-1, 2)).reshape(chart.shape[:-1])
 
 
 def noise(chart: np.ndarray, size: float, seed: int) -> np.ndarray:
