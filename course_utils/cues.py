@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -129,13 +130,12 @@ def follow(path: str | Path, progress: Progress | None = None) -> Track:
     fps = facts["fps"]
     every = max(1, int(np.ceil(fps / MAX_RATE))) if np.isfinite(fps) else 1
     size = WORKING_SIZE if facts["frames"] > 1 else STILL_SIZE
-    frames = []
-    for frame in video.frames(path, every=every):
-        frames.append(_reduced(frame.rgb, size))
-        if len(frames) == MAX_FRAMES:
-            break
-    if progress:
-        progress(0.1, "looking for the face")
+    n = min(-(-facts["frames"] // every), MAX_FRAMES)
+    frames: list[np.ndarray] = []
+    for frame in islice(video.frames(path, every=every), n):
+        frames.append(_reduced(frame.rgb, size, frames[0].shape if frames else None))
+        if progress:
+            progress(0.2 * len(frames) / n, "reading")
     sound = video.sound(path) if facts["audio"] else None
     return track(np.stack(frames), fps / every, sound, progress)
 
@@ -176,15 +176,16 @@ def track(
             else:
                 box = None
             if progress:
-                progress(0.1 + 0.6 * (index + 1) / n, "following the face")
+                progress(0.2 + 0.5 * (index + 1) / n, "following the face")
     return Track(frames, points, fit, yaw, fps if n > 1 else float("nan"), sound)
 
 
-def _reduced(rgb: np.ndarray, size: int) -> np.ndarray:
-    scale = size / max(rgb.shape[:2])
-    if scale >= 1:
+def _reduced(rgb: np.ndarray, size: int, shape: tuple[int, ...] | None) -> np.ndarray:
+    """A frame at the working size, or in the shape of those before it: some clips change theirs."""
+    scale = min(size / max(rgb.shape[:2]), 1)
+    height, width = shape[:2] if shape else (max(1, round(side * scale)) for side in rgb.shape[:2])
+    if (height, width) == rgb.shape[:2]:
         return rgb
-    width, height = (max(1, round(side * scale)) for side in rgb.shape[1::-1])
     return cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
 
 
