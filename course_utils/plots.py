@@ -280,7 +280,7 @@ def spectrograms(takes: dict[str, np.ndarray], rate: int) -> None:
         loud = np.abs(samples).max() ** 2 / 100
         ax.specgram(samples + 1e-6, Fs=rate, cmap="magma", **window,
                     vmin=10 * np.log10(loud) - 75, vmax=10 * np.log10(loud) - 15)  # fmt: skip
-        ax.set(ylim=(0, 5000), ylabel="hertz")
+        ax.set(ylim=(0, 5000), ylabel="hertz", facecolor="black")
         ax.set_title(name, fontsize=10)
     column[-1, 0].set_xlabel("seconds")
 
@@ -572,3 +572,23 @@ def seeds_and_groups(per_seed: pd.Series, table: pd.DataFrame, xlabel: str) -> N
     ax.errorbar(table["value"], rows, xerr=spread, fmt="o", color="black", capsize=5, linewidth=2)
     ax.set_yticks([0, *rows], [f"{len(per_seed)} seeds, one AUC each", *table.index])
     ax.set(xlabel=xlabel, ylim=(len(table) + 0.6, -0.6))
+
+
+# --------------------------------------------------------------------- lesson 08: repaired fakes
+
+
+def repairs(curves: dict[str, pd.DataFrame]) -> None:
+    """Log-odds of FAKE while a fake is repaired, a line an order (`heatmaps.repair_curve`)."""
+    ax = axes(6.6, 3.4)
+    looks = [
+        ("black", "-", "o"),
+        (BAD, "--", "s"),
+        (NEUTRAL, ":", "D"),
+        (COLORS["REAL"], "-.", "v"),
+    ]
+    for (name, curve), (color, style, marker) in zip(curves.items(), looks, strict=False):
+        line = {"color": color, "linestyle": style, "marker": marker, "markersize": 5}
+        ax.plot(curve["repaired"], curve["log_odds"], label=name, **line)
+    ax.axhline(0, color="#BBBBBB", linewidth=1)
+    ax.set(xlabel="share of the crop put back", ylabel="log-odds of FAKE")
+    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
