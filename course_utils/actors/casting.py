@@ -17,12 +17,13 @@ SPLITS = {"train": 15, "validation": 5, "test": 10}  # casts of two actors
 METHODS = ("swap", "graphics", "reenact", "lipsync")
 TEST_METHODS = (*METHODS, "animate")  # the last one is never trained on
 
-# The artifacts each method can leave. Which of them a fake shows, and how much, is drawn.
+# The artifacts each method can leave. The first is always there, for every method draws faces at a
+# size of its own; which of the others a fake shows, and how much, is drawn.
 LEAVES = {
-    "swap": ("skin_tone", "light", "fine_detail", "edge_flicker", "teeth", "glasses", "iris"),
-    "graphics": ("skin_tone", "light", "fine_detail", "edge_flicker", "glasses"),
+    "swap": ("fine_detail", "skin_tone", "light", "edge_flicker", "teeth", "glasses", "iris"),
+    "graphics": ("fine_detail", "skin_tone", "light", "edge_flicker", "glasses"),
     "reenact": ("fine_detail", "edge_flicker", "teeth", "iris", "lip_sync"),
-    "lipsync": ("lip_sync", "teeth", "fine_detail", "skin_tone", "edge_flicker"),
+    "lipsync": ("fine_detail", "lip_sync", "teeth", "skin_tone", "edge_flicker"),
     "animate": ("fine_detail", "edge_flicker", "teeth", "glasses", "lip_sync"),
 }
 
@@ -123,10 +124,11 @@ def _wears(who) -> bool:
 
 
 def _dials(method: str, strength: float, wears: bool, rng: np.random.Generator) -> dict[str, float]:
-    """Two to four of the method's artifacts, each at the fake's strength or somewhat below."""
-    leaves = [cue for cue in LEAVES[method] if wears or cue != "glasses"]
-    shown = rng.choice(leaves, size=rng.integers(2, 5), replace=False)
-    return {str(cue): float(np.clip(strength * rng.uniform(0.6, 1.1), 0, 1)) for cue in shown}
+    """``fine_detail`` and two to four more artifacts, each at about the fake's strength."""
+    first, *others = [cue for cue in LEAVES[method] if wears or cue != "glasses"]
+    more = rng.choice(others, size=rng.integers(2, min(4, len(others)) + 1), replace=False)
+    shown = [first, *more]
+    return {str(cue): float(np.clip(strength * rng.uniform(0.7, 1.1), 0, 1)) for cue in shown}
 
 
 def _quiz(clips: pd.DataFrame, rng: np.random.Generator) -> pd.Series:

@@ -24,7 +24,7 @@ from .identity import Actor
 
 LAYERS = 3
 CENTER = np.array([0.0, 1.0, -0.3])
-GRAY = np.array([0.36, 0.35, 0.34], np.float32)
+GRAY = np.array([0.26, 0.255, 0.25], np.float32)
 CARD_ROWS = 128  # rows of a card's texture
 VARIANTS, TEXELS = 16, 48
 
@@ -1057,7 +1057,7 @@ def beard(actor: Actor) -> Rooted | None:
         return size * np.where(lip, min(1.0, 0.75 / size), low)
 
     wild = 0.45 if actor.hair_texture in ("curly", "coily") else 0.28
-    out = _skin_hairs(h, where, n, rng, aim, length, stand, wild, np.clip(actor.gray * 1.1, 0, 1),
+    out = _skin_hairs(h, where, n, rng, aim, length, stand, wild, 0.55 * actor.gray,
                       points=4 if actor.beard != "stubble" else 2)  # fmt: skip
     if wild > 0.4 and size > 0.4:
         out.offsets[:, 1:] += np.cumsum(rng.normal(0, 0.05, out.offsets[:, 1:].shape), 1)

@@ -141,6 +141,7 @@ def make_actor(seed: int, tone: int | None = None, female: bool | None = None) -
     hair_color = np.array(HAIR_COLORS[names[rng.integers(len(names))]])
     hair_color = hair_color * np.exp(rng.normal(0, 0.15))
     gray = float(np.clip((age - 42) / 30 + rng.normal(0, 0.2), 0, 1)) if age > 38 else 0.0
+    gray *= float(np.interp(tone, [5, 8], [1.0, 0.4]))  # white on dark skin hides faces from HOG
     eyes = ("blue", "gray", "green", "hazel", "brown") if fair else ("dark", "brown", "dark")
     eye = np.array(EYE_COLORS[eyes[rng.integers(len(eyes))]]) * np.exp(rng.normal(0, 0.15))
     texture = "straight"
