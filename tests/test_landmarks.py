@@ -94,7 +94,8 @@ def test_answer_depends_little_on_the_box_and_mirrors(unseen):
         other = faces.landmarks(flipped, (width - right, top, width - left, bottom))
         back = other.points[faces._MIRROR] * (-1, 1) + (width - 1, 0)
         mirrored.append(np.linalg.norm(found.points - back, axis=1).mean() / unit)
-        assert abs(found.yaw + other.yaw) < 6
+        if found.measurable and other.measurable:
+            assert abs(found.yaw + other.yaw) < 6
     assert np.median(moved) < 0.02 and np.median(mirrored) < 0.03
 
 
