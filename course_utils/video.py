@@ -313,7 +313,7 @@ def _write_streams(
     stream.codec_context.color_trc = stream.codec_context.color_range = 1
     voice = container.add_stream("aac", rate=audio[1], layout="mono") if audio else None
     if voice and audio:
-        voice.bit_rate = min(3 * audio[1], 128_000)
+        voice.bit_rate = 2 * audio[1]
     for rgb in chain([first], frames):
         even = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         frame = av.VideoFrame.from_ndarray(even, format="rgb24")

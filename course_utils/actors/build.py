@@ -35,7 +35,7 @@ from .speech import make_voice, speak
 
 SECONDS, FPS, SIDE = 6.0, 12, 320
 RATE = 16000  # samples of sound a second
-NEAR_LOSSLESS, NEAR_LOSSLESS_CRF = 10, 13
+NEAR_LOSSLESS, NEAR_LOSSLESS_CRF = 10, 14
 STILLS, STILL_SIDE = 6, 512
 
 

@@ -92,7 +92,7 @@ def plan(seed: int = SEED) -> pd.DataFrame:
     cues = pd.DataFrame(dials, index=clips.index[fake], columns=list(CUES))
     cues = cues.reindex(clips.index).fillna(0.0).round(3)
     clips = clips.join(cues.add_prefix("cue_"))
-    clips["crf"] = rng.integers(21, 25, len(clips))
+    clips["crf"] = rng.integers(22, 26, len(clips))
     clips["grain"] = rng.uniform(0.2, 0.8, len(clips)).round(3)
     clips["quiz"] = _quiz(clips, rng)
     clips["seed"] = rng.integers(2**31, size=len(clips))
