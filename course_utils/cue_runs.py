@@ -155,6 +155,45 @@ def _auc(labels: np.ndarray, values: np.ndarray, groups: np.ndarray) -> dict[str
     return {"auc": found.value, "low": low, "high": high}
 
 
+def compare_methods(measured: pd.DataFrame) -> pd.DataFrame:
+    """AUC of every measure on the fakes of each method against all REAL clips, over casts.
+
+    `measured`: columns `clip`, `label`, `method`, `cast`, `cue`, `value`. One row for each method
+    and measure: `auc`, `low`, `high`, `fakes` (how many could be measured). Lesson 02.
+    """
+    known = measured.dropna(subset=["value"])
+    rows = []
+    for cue in measured["cue"].unique():
+        of_cue = known[known["cue"] == cue]
+        reals = of_cue[of_cue["label"] == "REAL"]
+        for method in sorted(measured["method"].dropna().unique()):
+            fakes = of_cue[of_cue["method"] == method]
+            row = {"method": method, "measure": cue, "fakes": len(fakes)}
+            row |= {"auc": np.nan, "low": np.nan, "high": np.nan}
+            if len(fakes) >= 5 and len(reals) >= 5:
+                both = pd.concat([reals, fakes])
+                labels = (both["label"] == "FAKE").to_numpy(int)
+                row |= _auc(labels, both["value"].to_numpy(), both["cast"].to_numpy())
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def false_alarms(measured: pd.DataFrame, share: float = 0.1) -> pd.DataFrame:
+    """Share of REAL clips above each measure's threshold, a column for each condition.
+
+    The threshold lies where `share` of the REAL clips as they are lie above it. Missing where fewer
+    than ten can be measured. Index: cues. Lesson 02.
+    """
+    reals = measured[measured["label"] == "REAL"].dropna(subset=["value"])
+    rows = {}
+    for cue, part in reals.groupby("cue", sort=False):
+        usual = part.loc[part["condition"] == "as it is", "value"]
+        limit = usual.quantile(1 - share)
+        rang = part["value"].gt(limit).groupby(part["condition"], sort=False).agg(["mean", "size"])
+        rows[cue] = rang["mean"].where(rang["size"] >= 10)
+    return pd.DataFrame(rows).T.dropna(how="all").rename_axis("measure")
+
+
 def probes(folder: Path, jobs: int) -> None:
     """Record `cue_probes.csv` (8 x 8 table) and `cue_probes_coded.csv` (its diagonal, coded)."""
     listed = pd.read_csv(folder / "probes.csv").rename(columns={"cue": "dial_cue"})
@@ -205,7 +244,7 @@ def sheet(folder: Path, out: Path) -> None:
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    from course_utils import cues, faces, forgery, plots, widgets
+    from course_utils import cues, forgery, plots, widgets
 
     labels = datasets.read(folder)[0].set_index("clip")["label"]
     paths = [
@@ -220,14 +259,27 @@ def sheet(folder: Path, out: Path) -> None:
         k = widgets.opening_frame(shown)
         rgb, points = shown.frames[k], shown.points[k]
         mask = forgery.face_mask(points, rgb.shape, 0.3)
-        left, top = points[36:48].min(0).astype(int)
-        right, bottom = points[36:48].max(0).astype(int)
-        box = (left, top, right, bottom) if cue == "iris" else faces.box_around(points)
         made = [forgery.turn_dials(rgb, points, mask, {cue: dial}, 1, k) for dial in (0, 0.5, 1)]
-        columns[cue] = [faces.crop(image, box, 0.1, 220) for image in made]
+        columns[cue] = [_close_up(image, points, cue) for image in made]
     plots.dials(columns, ["dial 0", "dial .5", "dial 1"])
     out.parent.mkdir(parents=True, exist_ok=True)
     plt.gcf().savefig(out, dpi=130, pil_kwargs={"quality": 88})
+
+
+def _close_up(rgb: np.ndarray, points: np.ndarray, cue: str, side: int = 220) -> np.ndarray:
+    """Where a cue is to be seen: the face, the mouth, or one eye above the other."""
+    from course_utils import faces
+
+    def around(part: np.ndarray, margin: float) -> np.ndarray:
+        (left, top), (right, bottom) = part.min(0).astype(int), part.max(0).astype(int)
+        return faces.crop(rgb, (left, top, right, bottom), margin, side)
+
+    if cue == "iris":
+        eyes = [around(points[eye], 0.15) for eye in (slice(36, 42), slice(42, 48))]
+        return np.vstack([eye[side // 4 : side // 4 * 3] for eye in eyes])
+    if cue == "teeth":
+        return around(points[48:], 0.15)
+    return faces.crop(rgb, faces.box_around(points), 0.1, side)
 
 
 def main() -> None:

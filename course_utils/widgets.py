@@ -115,10 +115,8 @@ class Quiz(_Panel):
     def _answer(self) -> None:
         """Keep the answer and show the next clip; say what is missing."""
         if self.says.value is None or self.sure.value is None:
-            missing = (
-                "whether it is real or fake" if self.says.value is None else "how sure you are"
-            )
-            self.message.value = _say(f"Choose {missing} first.")
+            what = "real or fake" if self.says.value is None else "how sure you are"
+            self.message.value = _say(f"Choose {what} first.")
             return
         named = [cue for cue, box in self.cues.items() if box.value]
         seconds = time.monotonic() - self._shown
@@ -404,24 +402,24 @@ class Explorer(_Panel):
         from course_utils import cues, video
 
         strengths = {cue: dial.value for cue, dial in self.dials.items() if dial.value > 0}
-        self.play.disabled = True
-        try:
-            n = len(self.track.frames)
-            made = np.stack([self._frame(i, strengths) for i in range(n)])
-            with tempfile.TemporaryDirectory() as folder:
+        n = len(self.track.frames)
+        made = np.stack([self._frame(i, strengths) for i in range(n)])
+        with tempfile.TemporaryDirectory() as folder:
+            if n == 1:
+                path = Path(folder) / "picture.png"
+                path.write_bytes(_png(made[0]))
+            else:
                 path = Path(folder) / "clip.mp4"
                 video.write(path, made, self.track.fps, self._sound(strengths))
                 self.video.value = path.read_bytes()
                 self._clip_box.children = [self.video]
-                found = cues.measure(path, self._show_progress)
-        finally:
-            self.play.disabled = False
+            found = cues.measure(path, self._show_progress)
         rows = [
             (row.cue, f"{strengths.get(row.cue, 0):.1f}", _number(row.value, row.reason))
             for row in found.itertuples()
         ]
         self.result.value = _say(_table(rows, ["cue", "dial", "measure of the whole clip"]))
-        self._clip_box.children = [self.video, self.result]
+        self._clip_box.children = [self.video, self.result] if n > 1 else [self.result]
 
     def _show_progress(self, share: float, what: str) -> None:
         self.progress.value = share
