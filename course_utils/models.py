@@ -70,7 +70,8 @@ def meso4(weights: str | Path = "random", image_size: int = 256) -> keras.Model:
     """Meso-4: four small convolutions, 27,994 weights at 256 px (Afchar et al., WIFS 2018).
 
     `weights="published"` are the authors' for Deepfakes, `"published-f2f"` those for Face2Face;
-    both need 256 px. Lesson 04 builds it layer by layer.
+    both need 256 px. Lesson 04 builds it layer by layer. Its batch statistics are averaged over the
+    last ten batches or so (Keras: a hundred), for runs of a few hundred batches.
     """
     image = _image(image_size)
     x = layers.Rescaling(1 / 255)(image)
@@ -78,7 +79,7 @@ def meso4(weights: str | Path = "random", image_size: int = 256) -> keras.Model:
     for block, (filters, kernel, pool) in enumerate(blocks, 1):
         name = f"conv{block}"
         x = layers.Conv2D(filters, kernel, padding="same", activation="relu", name=name)(x)
-        x = layers.BatchNormalization()(x)
+        x = layers.BatchNormalization(momentum=0.9)(x)
         x = layers.MaxPooling2D(pool, padding="same")(x)
     return _start(_mesonet(image, x, "meso4"), weights)
 
@@ -92,11 +93,11 @@ def meso_inception4(weights: str | Path = "random", image_size: int = 256) -> ke
     x = layers.Rescaling(1 / 255)(image)
     for branches in ((1, 4, 4, 2), (2, 4, 4, 2)):
         x = _inception(x, *branches)
-        x = layers.BatchNormalization()(x)
+        x = layers.BatchNormalization(momentum=0.9)(x)
         x = layers.MaxPooling2D(2, padding="same")(x)
     for name, pool in (("conv3", 2), ("conv4", 4)):
         x = layers.Conv2D(16, 5, padding="same", activation="relu", name=name)(x)
-        x = layers.BatchNormalization()(x)
+        x = layers.BatchNormalization(momentum=0.9)(x)
         x = layers.MaxPooling2D(pool, padding="same")(x)
     return _start(_mesonet(image, x, "meso_inception4"), weights)
 
