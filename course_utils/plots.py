@@ -242,7 +242,7 @@ def landmarks(images: Sequence[np.ndarray], points: Sequence[np.ndarray]) -> Non
 def two_decoders() -> None:
     """The idea of the first face swaps: one encoder for both people, a decoder for each."""
     ax = axes(8, 3.0)
-    people = {"A": (COLORS["REAL"], 0.8), "B": (COLORS["FAKE"], 0.15)}
+    people = {"A": (GOOD, 0.8), "B": ("#7B4FA3", 0.15)}  # neither is REAL's color or FAKE's
 
     def box(x: float, y: float, text: str, color: str, width: float = 0.17) -> None:
         shape = FancyBboxPatch((x, y - 0.11), width, 0.22, boxstyle="round,pad=0.01",
@@ -574,7 +574,20 @@ def seeds_and_groups(per_seed: pd.Series, table: pd.DataFrame, xlabel: str) -> N
     ax.set(xlabel=xlabel, ylim=(len(table) + 0.6, -0.6))
 
 
-# --------------------------------------------------------------------- lesson 08: repaired fakes
+# ----------------------------------------------- lesson 08: masks and maps, fakes that are repaired
+
+
+def differences(table: pd.DataFrame, xlabel: str) -> None:
+    """Differences with intervals, a row each: `value`, `low`, `high`; filled where 0 is outside."""
+    ax = axes(6.8, 1.0 + 0.36 * len(table))
+    rows = np.arange(len(table))
+    shown = (table["low"] > 0) | (table["high"] < 0)
+    ax.hlines(rows, table["low"], table["high"], color="black", linewidth=2)
+    for part, face in [(shown, "black"), (~shown, "white")]:
+        ax.plot(table["value"][part], rows[part], "o", color="black", markerfacecolor=face)
+    ax.axvline(0, color=NEUTRAL, linestyle="--")
+    ax.set(xlabel=xlabel, ylim=(len(table) - 0.4, -0.6))
+    ax.set_yticks(rows, table.index)
 
 
 def repairs(curves: dict[str, pd.DataFrame]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
@@ -20,6 +21,7 @@ def draw(save: Callable[[str], None]) -> None:
         three = [real[fake["target"]], real[fake["donor"]], fake["clip"]]
         rows[method] = [middle(clip) for clip in three]
     plots.picture_table(rows, ["target: who is shown", "donor: who gives", "the fake"])
+    plt.gcf().set_size_inches(4.5, 4.5)  # larger words
     save("methods")
 
     people = {

@@ -132,3 +132,40 @@ def test_no_figure_function_shows_or_returns():
             assert "plt.show" not in inspect.getsource(function), function.__name__
             public = not function.__name__.startswith("_") and function is not plots.axes
             assert not public or inspect.signature(function).return_annotation == "None"
+
+
+# --------------------------------------------------------------------------- lesson 01
+
+
+def test_picture_table_names_rows_and_columns():
+    picture = np.zeros((8, 8, 3), np.uint8)
+    plots.picture_table({"swap": [picture] * 3, "reenact": [picture] * 2}, ["target", "donor"])
+    assert {"swap", "reenact", "target", "donor"} <= set(texts())
+    assert sum(len(ax.images) for ax in plt.gcf().axes) == 5
+
+
+def test_landmarks_shows_68_dots_and_marks_five():
+    points = np.random.default_rng(0).uniform(0, 99, (68, 2))
+    plots.landmarks([np.zeros((99, 99, 3), np.uint8)], [points])
+    dots, five = plt.gca().collections
+    assert len(dots.get_offsets()) == 68
+    assert np.allclose(five.get_offsets()[2], points[30])
+
+
+def test_two_decoders_says_which_arrow_swaps():
+    plots.two_decoders()
+    assert any("A's code, B's decoder" in text for text in texts())
+
+
+def test_spectrograms_show_a_tone_at_its_height():
+    rate = 16000
+    tone = np.sin(2 * np.pi * 2000 * np.arange(rate) / rate)
+    plots.spectrograms({"a tone": tone, "its half": tone[: rate // 2]}, rate)
+    image = plt.gcf().axes[0].images[0]
+    power = np.asarray(image.get_array())
+    left, right, bottom, top = image.get_extent()
+    rows = power.shape[0]
+    row = power.mean(1).argmax()
+    row = rows - 1 - row if image.origin == "upper" else row
+    assert abs(bottom + (row + 0.5) / rows * (top - bottom) - 2000) < 100
+    assert {"a tone", "its half", "seconds", "hertz"} <= set(texts())
