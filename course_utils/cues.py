@@ -189,11 +189,16 @@ def _reduced(rgb: np.ndarray, size: int, shape: tuple[int, ...] | None) -> np.nd
     return cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def _missing(track: Track, frames: int) -> str:
-    """Why a measure that needs so many measurable frames cannot be taken; empty if it can."""
+def _missing(track: Track, frames: int, eyes: int = 10) -> str:
+    """Why a measure that needs so many measurable frames cannot be taken; empty if it can.
+
+    `eyes`: the eye distance in pixels that it needs.
+    """
     n, found = len(track.frames), np.isfinite(track.fit).sum()
     if len(track.indices) >= frames:
-        return ""
+        if track.eye_distance >= eyes:
+            return ""
+        return f"the face is too small: its eyes lie less than {eyes} pixels apart"
     if found == 0:
         return "no face is found"
     if len(track.indices) == 0:
@@ -348,6 +353,11 @@ def _lab(rgb: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
 
 
+def _colorless(pictures: np.ndarray) -> bool:
+    """Whether pictures (n, height, width, 3) have no hue: their channels are all but the same."""
+    return float(np.ptp(pictures[:: max(1, len(pictures) // 4)], axis=-1).mean()) < 1
+
+
 def _cheeks(points: np.ndarray) -> np.ndarray:
     """Upper cheeks and the nose's flanks: below the eyes, above beards, well inside. Bool."""
     ys = np.arange(UPRIGHT[1])[:, None]
@@ -414,6 +424,8 @@ def skin_tone(track: Track) -> Measure:
     if reason := _missing(track, 1):
         return _cannot(reason)
     pictures, points = track.upright
+    if _colorless(pictures):
+        return _cannot("the picture is black and white")
     rows = np.vstack([skin_shift(pictures[i], points[i]) for i in _some(track, 10)])
     if len(rows) < min(3, len(track.indices)):
         return _cannot("too little skin is to be seen around the face: no ear, forehead or neck")
@@ -474,9 +486,9 @@ def light_difference(rgb: np.ndarray, points: np.ndarray) -> np.ndarray | None:
     ratio = np.log((bright + 0.01) / (predicted.reshape(bright.shape) + 0.01))
     hue = np.median(lab[inner][:, 1:], 0)
     skin = (np.linalg.norm(lab[..., 1:] - hue, axis=2) < 12) & (bright > 0.08 * mean)
-    sides = []
+    sides, around = [], _around(points)
     for name in ("left", "right"):
-        there = ratio[_around(points)[name] & skin]
+        there = ratio[around[name] & skin]
         if len(there) < 40:
             return None
         sides.append(np.median(there))
@@ -493,6 +505,8 @@ def light(track: Track) -> Measure:
     if reason := _missing(track, 1):
         return _cannot(reason)
     pictures, points = track.upright
+    if _colorless(pictures):
+        return _cannot("the picture is black and white: skin is not to be told from a wall")
     asked = (light_difference(pictures[i], points[i]) for i in _some(track, 10))
     found = [answer for answer in asked if answer is not None]
     if not found:
@@ -662,10 +676,8 @@ def fine_detail(track: Track) -> Measure:
     first than fakes do, and the codec has taken what the other two need, so the value leaves them
     out.
     """
-    if reason := _missing(track, 1):
+    if reason := _missing(track, 1, eyes=24):
         return _cannot(reason)
-    if track.eye_distance < 24:
-        return _cannot("the face is too small: its eyes lie less than 24 pixels apart")
     some = _some(track, 8)
     lost = [detail_lost(track.frames[track.indices[i]], track.steady[i]) for i in some]
     lost = [v for v in lost if np.isfinite(v)]
@@ -770,10 +782,8 @@ def teeth(track: Track) -> Measure:
     :func:`tooth_texture`, the median of the up to 24 frames in which the mouth is widest open.
     After the observation of Matern et al. 2019 that faked teeth are one white blob.
     """
-    if reason := _missing(track, 1):
+    if reason := _missing(track, 1, eyes=24):
         return _cannot(reason)
-    if track.eye_distance < 24:
-        return _cannot("the face is too small: its eyes lie less than 24 pixels apart")
     widest = track.indices[np.argsort(-mouth_opening(track)[track.indices])][:24]
     found = [tooth_texture(track.frames[i], track.points[i]) for i in widest]
     found = [v for v in found if np.isfinite(v)]

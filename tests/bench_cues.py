@@ -31,9 +31,12 @@ def seconds(job: Callable[[], object], times: int = 1) -> float:
 def times(clip: Path) -> dict[str, float]:
     """Seconds of each step for one clip."""
     decode = seconds(lambda: sum(1 for _ in video.frames(clip, every=1)), 3)
+    cpu = time.process_time()
     measure = seconds(lambda: cues.measure(clip, lambda share, what: None), 3)
+    cpu = (time.process_time() - cpu) / 3
     track = cues.follow(clip)
     taken = {"frames": len(track.frames), "decode": decode, "measure": measure}
+    taken["measure, CPU"] = cpu
     taken |= {"measure / decode": measure / decode, "follow": seconds(lambda: cues.follow(clip))}
     taken["upright"] = seconds(lambda: track.upright)
     for cue, function in cues.MEASURES.items():

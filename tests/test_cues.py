@@ -289,6 +289,22 @@ def test_lip_sync_says_what_is_missing():
     assert "not move" in cues.lip_sync(talker(0 * opening, sound)).reason
 
 
+@pytest.mark.parametrize("cue", [cue for cue in cues.MEASURES if cue != "lip_sync"])
+def test_no_measure_is_taken_of_a_face_of_a_few_pixels(cue):
+    points = layout(unit=6.0)
+    answer = cues.MEASURES[cue](clip_of([draw(points, 32)] * 12, points))
+    assert np.isnan(answer.value) and "too small" in answer.reason
+
+
+def test_black_and_white_has_no_skin_tone():
+    gray = np.repeat(FACE.mean(2, keepdims=True), 3, 2)
+    frames = np.repeat(gray[None].astype(np.uint8), 2, 0)
+    clip = cues.Track(frames, np.repeat(POINTS[None], 2, 0), np.full(2, 0.02), np.zeros(2), FPS)
+    for measure in (cues.skin_tone, cues.light):
+        answer = measure(clip)
+        assert np.isnan(answer.value) and "black and white" in answer.reason
+
+
 def test_the_names_are_those_of_the_dials():
     assert tuple(cues.MEASURES) == forgery.CUES
 
