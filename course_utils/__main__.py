@@ -236,6 +236,11 @@ def _add_judge(commands) -> None:
     parser.add_argument("out", metavar="OUT.csv", help="gets a row a detector and clip")
     parser.add_argument("runs", metavar="RUN_FOLDER", nargs="+", help="what `export` wrote")
 
+    does = "record whether a detector's heatmaps show what was manipulated in the course's clips"
+    parser = _add(commands, _truth, does, "truth data/models/detector data/runs/heatmaps.csv")
+    parser.add_argument("detector", metavar="DETECTOR", help="what `export` wrote")
+    parser.add_argument("out", metavar="OUT.csv", help="gets a row a crop")
+
 
 def _judge(options: argparse.Namespace) -> int:
     from course_utils import judging
@@ -259,6 +264,19 @@ def _refusals(options: argparse.Namespace) -> int:
     )
     refused = told["reason"].eq(evaluation.UNLIKE)
     print(refused.groupby([told["run"], told["footage"]]).agg(refused="sum", clips="size"))
+    return 0
+
+
+def _truth(options: argparse.Namespace) -> int:
+    from course_utils import training, truth
+
+    table = truth.record(options.detector, options.out, command=training.command_line())
+    for (shifted, method), some in table.groupby(["shifted", "method"]):
+        where = "off-center" if shifted else "centered"
+        for first, second in truth.COMPARED:
+            if some[[first, second]].isna().all(axis=None):
+                continue  # centered crops are not repaired
+            print(f"{method} {where}: {first} - {second} = {truth.paired(some, first, second)}")
     return 0
 
 

@@ -358,10 +358,8 @@ def refusals(
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     told.round(4).to_csv(out, index=False)
-    about = {
-        key: detector.card[key] for key in ("date", "device", "versions") if key in detector.card
-    }
-    about = {"command": command, "trained by": detector.card["command"], **about}
+    about: dict[str, Any] = {"command": command, "trained by": detector.card["command"]}
+    about |= {k: detector.card[k] for k in ("date", "device", "versions") if k in detector.card}
     out.with_suffix(".json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     return told
 

@@ -307,7 +307,8 @@ def regions(
     titles: Sequence[str],
 ) -> None:
     """Pictures with the regions that a measure compares: masks by name, outlined and numbered."""
-    styles: list[tuple[str, Any]] = [(MARK, "-"), ("#56B4E9", "--"), (BAD, ":"), ("white", "-.")]
+    sky = "#56B4E9"
+    styles: list[tuple[str, Any]] = [(MARK, "-"), (sky, "--"), ("black", ":"), ("white", "-.")]
     height = 8 / len(images) * images[0].shape[0] / images[0].shape[1]
     size = (8, min(height, 4.4) + 0.7)
     figure, row = plt.subplots(1, len(images), figsize=size, squeeze=False, layout="constrained")
@@ -358,11 +359,11 @@ def lips_and_sound(clips: dict[str, dict[str, np.ndarray]]) -> None:
         for signal, color, dash in (("mouth", COLORS["REAL"], "-"), ("sound", "black", "--")):
             level = clip[signal] / clip[signal].std()
             left.plot(clip["time_s"], level, color=color, linestyle=dash, label=signal)
-        left.set(yticks=[], title=name)
+        left.set(yticks=[], title=name, ylim=(-3.2, 4.4))
         right.axvspan(-0.04, 0.2, color=MARK, alpha=0.5, label="in sync")
         right.plot(clip["lag_s"], clip["fit"], color="black")
         right.axhline(0, color=NEUTRAL, linewidth=0.8)
-        right.set(ylim=(-0.75, 0.9), ylabel="correlation")
+        right.set(ylim=(-0.8, 1.1), ylabel="correlation")
     grid[0, 0].legend(loc="upper right", ncols=2, fontsize=8)
     grid[0, 1].legend(loc="upper right", fontsize=8)
     grid[-1, 0].set_xlabel("seconds")
