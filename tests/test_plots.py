@@ -169,3 +169,56 @@ def test_spectrograms_show_a_tone_at_its_height():
     row = rows - 1 - row if image.origin == "upper" else row
     assert abs(bottom + (row + 0.5) / rows * (top - bottom) - 2000) < 100
     assert {"a tone", "its half", "seconds", "hertz"} <= set(texts())
+
+
+# --------------------------------------------------------------------------- lesson 02
+
+
+def picture(side: int = 20) -> np.ndarray:
+    return np.zeros((side, side, 3), np.uint8)
+
+
+def test_dials_has_a_column_a_cue_and_a_row_a_place():
+    plots.dials({"skin_tone": [picture()] * 3, "light": [picture()] * 3}, ["0", "half", "1"])
+    assert sum(len(ax.images) for ax in plt.gcf().axes) == 6
+    assert {"skin tone", "light", "half"} <= set(texts())
+
+
+def test_regions_are_outlined_and_named_once():
+    mask = np.zeros((20, 20), bool)
+    mask[5:9, 5:9] = True
+    plots.regions([picture()] * 2, [{"neck": mask}, {"neck": mask, "none": mask & False}], "ab")
+    assert texts().count("neck") == 1
+    assert [len(ax.collections) for ax in plt.gcf().axes] == [1, 1]
+
+
+def test_maps_share_a_scale():
+    plots.maps([picture(), np.ones((20, 20)), 9 * np.ones((20, 20))], list("abc"), high=12)
+    limits = {image.get_clim() for ax in plt.gcf().axes[1:] for image in ax.images}
+    assert limits == {(0, 12)}
+
+
+def test_lips_and_sound_has_two_panels_a_clip():
+    wave = np.sin(np.arange(72))
+    clip = {"time_s": np.arange(72) / 12, "mouth": wave, "sound": wave}
+    clip |= {"lag_s": np.linspace(-0.8, 0.8, 9), "fit": np.linspace(0, 0.5, 9)}
+    plots.lips_and_sound({"REAL": clip, "FAKE": clip})
+    assert len(plt.gcf().axes) == 4
+    assert {"REAL", "FAKE", "mouth", "sound", "in sync"} <= set(texts())
+
+
+def test_auc_grid_marks_what_the_interval_supports():
+    rows = [("teeth", "light", 0.9, 0.8, 0.95), ("teeth", "teeth", np.nan, np.nan, np.nan),
+            ("iris", "light", 0.6, 0.4, 0.8), ("iris", "teeth", 0.2, 0.1, 0.3)]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["measure", "dial", "auc", "low", "high"])
+    plots.auc_grid(table, rows="measure", columns="dial")
+    weights = {t.get_text(): t.get_fontweight() for t in plt.gca().texts}
+    assert weights == {".90": "bold", "–": "normal", ".60": "normal", ".20": "bold"}
+    assert {"measure", "dial", "iris"} <= set(texts())
+
+
+def test_dots_and_spectra_name_their_lines():
+    plots.dots(pd.DataFrame({"as it is": [0.1], "dim": [0.4]}, index=["skin_tone"]), "share", 0.1)
+    assert {"as it is", "dim", "skin tone", "share"} <= set(texts())
+    plots.spectra({"REAL": np.linspace(9, 1, 64), "FAKE": np.linspace(9, 2, 64)}, "note")
+    assert {"REAL", "FAKE", "note"} <= set(texts())
