@@ -37,6 +37,7 @@ SECONDS, FPS, SIDE = 6.0, 12, 320
 RATE = 16000  # samples of sound a second
 NEAR_LOSSLESS, NEAR_LOSSLESS_CRF = 10, 14
 STILLS, STILL_SIDE = 6, 512
+PROBE_SECONDS = 3.0  # of a probe for a cue that shows in single pictures
 
 
 class Take(NamedTuple):
@@ -56,13 +57,13 @@ def draw(actor: Actor, scene: Scene, row: pd.Series, seed: int, side: int = SIDE
     return film(render(actor, row, scene, (side, side)).rgb, scene, rng)
 
 
-def take(who: Any, **changes: Any) -> Take:
+def take(who: Any, seconds: float = SECONDS, **changes: Any) -> Take:
     """Film the actor of a row of :func:`casting.cast`; ``changes`` replace traits of the actor."""
     actor = replace(make_actor(who.seed, who.skin_tone, who.female), **changes)
     scene = make_scene(who.seed)
     voice = make_voice(who.seed, "female" if who.female else "male")
-    sound, mouth = speak(who.seed, SECONDS, RATE, voice)
-    performance = perform(who.seed, SECONDS, FPS, mouth, make_manner(who.seed))
+    sound, mouth = speak(who.seed, seconds, RATE, voice)
+    performance = perform(who.seed, seconds, FPS, mouth, make_manner(who.seed))
     frames = [draw(actor, scene, row, who.seed) for _, row in performance.iterrows()]
     return Take(actor, scene, performance, mouth, sound, fakes.footage(np.stack(frames), FPS))
 
@@ -275,7 +276,7 @@ def _probe_cast(out: Path, pair: pd.DataFrame, cues: tuple[str, ...]) -> list[di
         worn = {"glasses": "square", "hair": "short"}
         plain = take(who)
         for cue in cues:
-            shot = take(who, **worn) if cue == "glasses" else plain
+            shot = take(who, PROBE_SECONDS, **worn) if cue == "glasses" else plain
             for dial in (0, 1):
                 path = out / cue / f"{who.actor}_{dial}{'.png' if cue == 'iris' else '.mp4'}"
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -295,15 +296,24 @@ def _probe(path: Path, shot: Take, cue: str, dial: int) -> None:
         cv2.imwrite(str(path), forged[..., ::-1])
         return
     if cue == "lip_sync":
+
+        def redraw(row: pd.Series) -> np.ndarray:
+            place = round(row["time_s"] * FPS)
+            if np.allclose(row, shot.performance.iloc[place]):  # nothing has moved
+                return footage.frames[place]
+            return draw(shot.actor, shot.scene, row, seed)
+
         frames = fakes.lipsync(
-            footage, shot.performance, shot.mouth,
-            lambda row: draw(shot.actor, shot.scene, row, seed), {cue: dial}, seed,
-        ).frames  # fmt: skip
+            footage, shot.performance, shot.mouth, redraw, {cue: dial}, seed
+        ).frames
     else:
-        shape = footage.frames.shape[1:]
-        masks = (face_mask(points, shape, 0.3) for points in footage.points)
-        shown = zip(footage.frames, footage.points, masks, strict=True)
+        shown = slice(round(PROBE_SECONDS * FPS))
+        pictures, points = footage.frames[shown], footage.points[shown]
         frames = np.stack(
-            [turn_dials(*frame, {cue: dial}, seed, i) for i, frame in enumerate(shown)]
+            [
+                turn_dials(rgb, at, face_mask(at, rgb.shape, 0.3), {cue: dial}, seed, i)
+                for i, (rgb, at) in enumerate(zip(pictures, points, strict=True))
+            ]
         )
-    video.write(path, grain(frames, 0.8, seed), FPS, (shot.sound, RATE))
+    sound = shot.sound[: round(len(frames) / FPS * RATE)]
+    video.write(path, grain(frames, 0.8, seed), FPS, (sound, RATE))
