@@ -48,7 +48,6 @@ def test_the_lesson_finds_all_its_pictures():
         assert beforehand.read(name).dtype == np.uint8
 
 
-@pytest.mark.slow
 def test_the_lesson_runs_where_no_fake_may_be_made(monkeypatch):
     """On Colab every step that makes a fake declines in one sentence, and the lesson goes on."""
     monkeypatch.setitem(os.environ, "COLAB_RELEASE_TAG", "release-colab")
