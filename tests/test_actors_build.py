@@ -1,0 +1,50 @@
+"""The builder goes on where it stopped, and names what it leaves out."""
+
+import pandas as pd
+import pytest
+
+from course_utils.actors import build
+
+CUES = ("skin_tone", "glasses")
+
+
+@pytest.fixture
+def studio(monkeypatch):
+    """A builder that films nothing: `films` counts what it was asked for."""
+    films = []
+
+    def take(who, seconds=build.SECONDS, **changes):
+        films.append((who.actor, tuple(changes)))
+        if changes and who.actor == "actor_00":
+            raise ValueError("A face was found in only 2 of 36 frames.")
+        return who
+
+    monkeypatch.setattr(build, "take", take)
+    monkeypatch.setattr(build, "_probe", lambda path, *rest: path.write_bytes(b"clip"))
+    return films
+
+
+def who(number):
+    return {"actor": f"actor_{number:02d}", "cast": "cast_00", "seed": 1}
+
+
+def test_probes_come_in_pairs_in_files_that_exist(studio, tmp_path):
+    table = build._probe_actor(tmp_path, who(1), CUES)
+    assert table.groupby("cue")["dial"].apply(list).to_dict() == {cue: [0, 1] for cue in CUES}
+    assert all((tmp_path / path).exists() for path in table["path"])
+
+
+def test_a_lost_face_costs_one_cue_and_is_named(studio, tmp_path, capsys):
+    table = build._probe_actor(tmp_path, who(0), CUES)
+    assert set(table["cue"]) == {"skin_tone"}
+    assert "actor_00, glasses: A face was found in only 2" in capsys.readouterr().out
+
+
+def test_finished_probes_are_not_filmed_again(studio, tmp_path):
+    first = build._probe_actor(tmp_path, who(0), CUES[:1])
+    assert len(studio) == 1
+    again = build._probe_actor(tmp_path, who(0), CUES)
+    assert studio[1:] == [("actor_00", ("glasses", "hair"))]
+    pd.testing.assert_frame_equal(first, again)
+    build._probe_actor(tmp_path, who(0), CUES)
+    assert len(studio) == 2
