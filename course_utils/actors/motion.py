@@ -206,7 +206,7 @@ def _blinks(
         lids = np.maximum(lids, np.where(x < 0.34, _ease(x / 0.34), 1 - _ease((x - 0.42) / 0.58)))
         last = moment
         now = last + float(np.clip(manner.blink_gap * rng.lognormal(0, 0.3), 2.0, 6.0))
-    return lids
+    return 0.08 + 0.92 * lids  # eyes at rest are not wide open: that would be a stare
 
 
 def _gaze(

@@ -661,7 +661,7 @@ def _shade_head(f: Frame, uv: np.ndarray, world: np.ndarray) -> Look:
     folds = (np.abs(uv[:, 1] - hd.EYE_ROW) < 10) | (np.abs(uv[:, 1] - hd.MOUTH_ROW) < 12)
     inside &= ~(folds & (np.abs(uv[:, 0] - hd.COLUMNS / 2) < hd.COLUMNS / 3))
     albedo[inside] = (0.10, 0.025, 0.02)
-    extra[inside] = (0.0, 0.6, 0.25)
+    extra[inside] = (0.0, 0.6, 0.45)
     return Look(albedo, _unit(smooth + relief), smooth, extra[:, 0], extra[:, 1], 1.0, extra[:, 2])
 
 

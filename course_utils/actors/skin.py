@@ -102,14 +102,14 @@ def _paint(h: Head) -> Skin:
         noise(chart, 0.9, seed + 1),
         noise(chart, 0.25, seed + 2),
     )
-    mottle = 0.045 * broad + 0.045 * mid + 0.04 * fine
+    mottle = 0.075 * broad + 0.075 * mid + 0.06 * fine
     # Blood: cheeks, nose, chin, ears' neighborhood; red in fair skin, deep warm in dark skin.
     nose = bump(x, y, 0, -2.3, 1.6, 1.3)
     cheeks = bump(ax, y, 4.0, -1.9, 2.0, 1.9)
     chin = 0.6 * bump(x, y, 0, -9.6, 1.8, 1.4)
     lid = bump(ax, y, h.lids["x"], 1.0, 2.0, 0.9)
     blood = a.blush * (
-        0.8 * cheeks + 0.75 * nose + 0.5 * chin + 0.25 * lid + 0.12 * broad + 0.10 * mid
+        0.8 * cheeks + 0.75 * nose + 0.5 * chin + 0.25 * lid + 0.16 * broad + 0.14 * mid
     )
     blood = np.clip(blood, -0.1, 1.2) * face
     absorb = np.array([0.06, 0.42, 0.36]) * (1 - 0.45 * dark)
@@ -117,7 +117,7 @@ def _paint(h: Head) -> Skin:
     pigment = mottle * (0.6 + 0.6 * dark)
     # Darker: round the eyes, under the brow, forehead's sides in dark skin; lighter: cheek tops.
     ring = bump(ax, y, h.lids["x"] - 0.5, -0.15, 1.5, 0.55) * (
-        0.10 + 0.20 * smoothstep(25, 70, np.array(a.age))
+        0.18 + 0.20 * smoothstep(25, 70, np.array(a.age))
     )
     ring = ring + 0.18 * bump(ax, y, h.lids["x"] - 1.3, 1.2, 0.6, 0.6)
     pigment = (
@@ -174,7 +174,8 @@ def _paint(h: Head) -> Skin:
     root = {"none": 0.35, "buzz": 0.8, "receding": 0.15}.get(a.hair, 0.7)
     if a.hair == "none":
         root = 0.10
-    color = color + (scalp * root)[..., None] * (hair * 1.2 - color)
+    shown = hair * 1.2 * (1 - a.gray) + 0.45 * base * a.gray  # no dark ground under white hair
+    color = color + (scalp * root)[..., None] * (shown - color)
     # Lid edges: pink, with the line of the lashes.
     q = np.full((hd.ROWS, 1), 9.0)
     q[: len(hd.ROW_Y), 0] = hd.ROW_Y - hd.EYE_Y

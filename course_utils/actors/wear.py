@@ -84,6 +84,7 @@ def _glasses(actor: Actor):
             top = np.flatnonzero(outline[:, 1] > -0.25)
             order = top[np.argsort(outline[top, 0])]
             parts.append(tube(ring[order], thick * 1.25, thick))
+            parts.append(tube(ring, thick * 0.45, thick * 0.45, closed=True))  # the wire below
         else:
             parts.append(tube(ring, thick, thick * 0.9, closed=True))
         # The temple: from the hinge over the ear and down behind it.
