@@ -3,6 +3,7 @@
     python -m course_utils.actors probes work/probes     pairs of clips that differ in one cue
     python -m course_utils.cue_runs probes work/probes   data/runs/cue_probes.csv
     python -m course_utils.cue_runs clips                data/runs/cue_clips.csv
+    python -m course_utils.cue_runs pairs                data/runs/cue_pairs.csv
     python -m course_utils.cue_runs sheet                data/beforehand/dials.jpg
 
 What is measured already is kept in `work/cues`: a run that was stopped goes on behind it. The first
@@ -28,6 +29,7 @@ from course_utils import datasets, evaluation, settings
 from course_utils.settings import MINI_DFDC, RUNS
 
 Change = Callable[[np.ndarray], np.ndarray]
+COLUMNS = ["clip", "condition", "cue", "value", "reason"]
 KEPT = settings.ROOT / "work" / "cues"
 CONDITIONS: dict[str, tuple[int | None, float]] = {  # CRF of a second coding, share of the light
     "as it is": (None, 1.0),
@@ -195,26 +197,22 @@ def false_alarms(measured: pd.DataFrame, share: float = 0.1) -> pd.DataFrame:
 
 
 def probes(folder: Path, jobs: int) -> None:
-    """Record `cue_probes.csv` (8 x 8 table) and `cue_probes_coded.csv` (its diagonal, coded)."""
+    """Record `cue_probes.csv`: each measure on the probes of each dial."""
     listed = pd.read_csv(folder / "probes.csv").rename(columns={"cue": "dial_cue"})
     listed["path"] = [str(folder / path) for path in listed["path"]]
     found = measures(map(Path, listed["path"]), jobs=jobs)
     write(crosstalk(listed.merge(found, on="path")), "cue_probes")
 
 
-def coded(folder: Path, jobs: int) -> None:
-    """Record `cue_coded.csv`: each measure on its own probes, one actor a cast, coded again."""
-    listed = pd.read_csv(folder / "probes.csv").rename(columns={"cue": "dial_cue"})
-    listed["path"] = [str(folder / path) for path in listed["path"]]
-    clips = listed[listed["path"].str.endswith(".mp4")]
-    first = clips.groupby("cast")["actor"].transform("first")
-    clips = clips[clips["actor"] == first]
+def pairs(folder: Path, jobs: int) -> None:
+    """Record `cue_pairs.csv`: near-lossless originals and fakes of them, and both coded again."""
+    paths = sorted((folder / "near_lossless").glob("*.mp4"))
     parts = []
     for condition in list(CONDITIONS)[:3]:
-        found = clips.merge(measures(map(Path, clips["path"]), condition, jobs), on="path")
-        own = found[found["cue"] == found["dial_cue"]]
-        parts.append(crosstalk(own).drop(columns="dial").assign(condition=condition))
-    write(pd.concat(parts), "cue_coded")
+        found = measures(paths, condition, jobs)
+        found["clip"] = [Path(path).name for path in found["path"]]
+        parts.append(found.assign(condition=condition)[COLUMNS])
+    write(pd.concat(parts), "cue_pairs")
 
 
 def clips(folder: Path, jobs: int) -> None:
@@ -228,9 +226,7 @@ def clips(folder: Path, jobs: int) -> None:
             some = table[(table["label"] == "REAL") & ~table["quiz"].eq(True)]
         found = measures([folder / clip for clip in some["clip"]], condition, jobs)
         found["clip"] = [Path(path).name for path in found["path"]]
-        parts.append(
-            found.assign(condition=condition)[["clip", "condition", "cue", "value", "reason"]]
-        )
+        parts.append(found.assign(condition=condition)[COLUMNS])
     write(pd.concat(parts), "cue_clips")
 
 
@@ -287,13 +283,16 @@ def main() -> None:
         prog="python -m course_utils.cue_runs", description="Record the measures of lesson 02."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, does in (("probes", "the 8 x 8 table"), ("coded", "its diagonal, coded again")):
-        one = commands.add_parser(name, help=f"{does}, from what `actors probes` made")
-        one.add_argument("folder", type=Path)
-        one.add_argument("--jobs", type=int, default=2)
-    one = commands.add_parser("clips", help="the measures of every clip of a set")
-    one.add_argument("folder", type=Path, nargs="?", default=MINI_DFDC)
+    one = commands.add_parser("probes", help="the 8 x 8 table, from what `actors probes` made")
+    one.add_argument("folder", type=Path)
     one.add_argument("--jobs", type=int, default=2)
+    for name, does in (
+        ("clips", "the measures of every clip of a set"),
+        ("pairs", "those of its near-lossless pairs, coded again"),
+    ):
+        one = commands.add_parser(name, help=does)
+        one.add_argument("folder", type=Path, nargs="?", default=MINI_DFDC)
+        one.add_argument("--jobs", type=int, default=2)
     one = commands.add_parser("sheet", help="the picture of all dials")
     one.add_argument("folder", type=Path, nargs="?", default=MINI_DFDC)
     args = parser.parse_args()
@@ -302,7 +301,7 @@ def main() -> None:
 
         sheet(args.folder, DIALS_SHEET)
     else:
-        {"probes": probes, "coded": coded, "clips": clips}[args.command](args.folder, args.jobs)
+        {"probes": probes, "pairs": pairs, "clips": clips}[args.command](args.folder, args.jobs)
 
 
 if __name__ == "__main__":

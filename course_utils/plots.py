@@ -377,7 +377,7 @@ def spectra(curves: dict[str, np.ndarray], note: str = "") -> None:
     for (name, curve), (color, dash) in zip(curves.items(), looks, strict=False):
         share = np.arange(1, len(curve)) / len(curve)
         ax.plot(share, curve[1:], color=color, linestyle=dash, label=name)
-    ax.set(xscale="log", xlabel="spatial frequency (1: every second pixel)", ylabel="log power")
+    ax.set(xlabel="spatial frequency (1: every second pixel)", ylabel="log power", xlim=(0, 1.01))
     ax.legend(frameon=False)
     if note:
         ax.set_title(note, fontsize=10)

@@ -1,8 +1,8 @@
 """The interfaces of the lessons, in ipywidgets (7.7 as on Colab, or 8): quiz and artifact explorer.
 
 Nothing is computed here: answers and what they say are :mod:`quiz`'s, dials :mod:`forgery`'s,
-measures :mod:`cues`'. All of it works by keyboard: Tab from control to control, arrows within one,
-Space to press.
+measures :mod:`cues`'. All of it works by keyboard: Tab from control to control, Space to press,
+arrows to slide.
 """
 
 from __future__ import annotations
@@ -49,8 +49,7 @@ def _table(rows: Iterable[Iterable[Any]], head: Iterable[str]) -> str:
 
 # The quiz ----------------------------------------------------------------------------------------
 
-_SURE = [("choose", None), ("50%: a guess", 0.5), ("60%", 0.6), ("70%", 0.7), ("80%", 0.8),
-         ("90%", 0.9), ("100%: certain", 1.0)]  # fmt: skip
+_SURE = [(f"{percent}%", percent / 100) for percent in range(50, 101, 10)]
 
 
 class Quiz(_Panel):
@@ -64,10 +63,10 @@ class Quiz(_Panel):
         self.clips = quiz.clips(folder)
         self.video = widgets.Video(format="mp4", autoplay=False, loop=False, controls=True)
         self.video.layout.width = "100%"
-        self.says = widgets.RadioButtons(
-            options=["real", "fake"], value=None, description="This is"
-        )
-        self.sure = widgets.Dropdown(options=_SURE, value=None, description="How sure?")
+        # buttons: JupyterLab keeps the arrow keys for itself, and radio buttons need them
+        self.says = widgets.ToggleButtons(options=["real", "fake"], value=None)
+        self.sure = widgets.ToggleButtons(options=_SURE, value=None)
+        self.says.style.button_width, self.sure.style.button_width = "80px", "62px"
         self.cues = {
             cue: widgets.Checkbox(value=False, description=words, indent=False)
             for cue, words in quiz.CUES.items()
@@ -75,11 +74,19 @@ class Quiz(_Panel):
         self.next = widgets.Button(description="Save and go on", button_style="primary")
         self.next.on_click(lambda _: self._answer())
         self.title, self.message = widgets.HTML(), widgets.HTML()
-        ask = widgets.HTML("What made you think so? (None, one or several.)")
+        asked = [
+            widgets.HTML("<b>This is</b>"),
+            self.says,
+            widgets.HTML("<b>How sure are you?</b> 50% is a guess."),
+            self.sure,
+            widgets.HTML("<b>What made you think so?</b> None, one or several."),
+            *self.cues.values(),
+            self.next,
+        ]
         self._form = widgets.HBox(
             [
                 widgets.VBox([self.video], layout=widgets.Layout(width="360px")),
-                widgets.VBox([self.says, self.sure, ask, *self.cues.values(), self.next]),
+                widgets.VBox(asked, layout=widgets.Layout(margin="0 0 0 16px")),
             ],
             layout=widgets.Layout(flex_flow="row wrap"),
         )

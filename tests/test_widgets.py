@@ -319,32 +319,34 @@ def opened(lab, browser):
         page.close()
 
 
-def tab_to(page, selector: str, limit: int = 60) -> None:
-    """Press Tab until what has the focus matches a selector."""
+def tab_to(page, selector: str, text: str = "", limit: int = 90) -> None:
+    """Press Tab until what has the focus matches a selector and has a text."""
+    here = """([s, t]) => document.activeElement?.matches(s)
+        && (document.activeElement.innerText ?? '').includes(t)"""
     for _ in range(limit):
-        if page.evaluate("s => document.activeElement?.matches(s)", selector):
+        if page.evaluate(here, [selector, text]):
             return
         page.keyboard.press("Tab")
-    raise AssertionError(f"no way to {selector} by Tab")
+    raise AssertionError(f"no way to {selector} {text} by Tab")
+
+
+def press(page, selector: str, text: str = "") -> None:
+    """Go to a control by Tab and press it with the space bar."""
+    tab_to(page, selector, text)
+    page.keyboard.press("Space")
 
 
 def test_quiz_in_jupyterlab_by_keyboard_alone(opened, two_clips):
     page, folder = opened("quiz", "video")
-    page.wait_for_function("document.querySelector('video').readyState >= 2")
     for number in (1, 2):
         page.wait_for_selector(f"text=Clip {number} of 2")
-        tab_to(page, "video")
-        page.keyboard.press("Space")
+        page.wait_for_function("document.querySelector('video').readyState >= 2")
+        press(page, "video")
         page.wait_for_function("document.querySelector('video').currentTime > 0.3")
-        tab_to(page, "input[type=radio]")
-        page.keyboard.press("Space")
-        page.keyboard.press("ArrowDown")  # fake
-        tab_to(page, "select")
-        page.keyboard.type("80")
-        tab_to(page, "input[type=checkbox]")
-        page.keyboard.press("Space")
-        tab_to(page, "button.jupyter-button")
-        page.keyboard.press("Space")
+        press(page, "button", "fake")
+        press(page, "button", "80%")
+        press(page, "input[type=checkbox]")
+        press(page, "button", "Save and go on")
         for _ in range(600):
             if len(quiz.saved(folder / "me.csv")) == number:
                 break
@@ -389,10 +391,7 @@ def test_explorer_in_jupyterlab_by_keyboard_alone(opened):
         page.wait_for_timeout(100)
     assert same == left and changed != right
     assert "→" in row.inner_text() and row.inner_text() != before
-    tab_to(page, "button.jupyter-button")
-    page.keyboard.press("Tab")  # the second button
-    page.keyboard.press("Space")
+    press(page, "button", "Play and measure the whole clip")
     page.wait_for_selector("text=measure of the whole clip")
-    tab_to(page, "video")
-    page.keyboard.press("Space")
+    press(page, "video")
     page.wait_for_function("document.querySelector('video').currentTime > 0.3")
