@@ -136,7 +136,8 @@ def crosstalk(values: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (dial_cue, cue), part in values.groupby(["dial_cue", "cue"], sort=False):
-        wide = part.pivot_table(index=["cast", "actor"], columns="dial", values="value").dropna()
+        wide = part.pivot_table(index=["cast", "actor"], columns="dial", values="value")
+        wide = wide.reindex(columns=[0, 1]).dropna()
         row: dict = {"dial": dial_cue, "measure": cue, "auc": np.nan, "low": np.nan, "high": np.nan}
         row |= {"pairs": len(wide), "reason": ""}
         if len(wide) < 10:

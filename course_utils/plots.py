@@ -309,8 +309,8 @@ def regions(
     """Pictures with the regions that a measure compares: masks by name, outlined and numbered."""
     sky = "#56B4E9"
     styles: list[tuple[str, Any]] = [(MARK, "-"), (sky, "--"), ("black", ":"), ("white", "-.")]
-    height = 8 / len(images) * images[0].shape[0] / images[0].shape[1]
-    size = (8, min(height, 4.4) + 0.7)
+    height = 5.6 / len(images) * images[0].shape[0] / images[0].shape[1]
+    size = (5.6, min(height, 4.4) + 0.7)
     figure, row = plt.subplots(1, len(images), figsize=size, squeeze=False, layout="constrained")
     names = list(dict.fromkeys(name for masks in outlined for name in masks))
     for ax, image, masks, title in zip(row.flat, images, outlined, titles, strict=True):
@@ -389,6 +389,7 @@ def auc_grid(table: pd.DataFrame, rows: str, columns: str) -> None:
     `table` has those two columns, `auc`, `low` and `high`. Bold where the interval excludes .5.
     """
     down, across = (list(dict.fromkeys(table[name])) for name in (rows, columns))
+    across = down if set(across) == set(down) else across  # own beside own: the diagonal
     _, ax = plt.subplots(
         figsize=(1.9 + 0.78 * len(across), 1.2 + 0.46 * len(down)), layout="constrained"
     )
@@ -409,7 +410,8 @@ def auc_grid(table: pd.DataFrame, rows: str, columns: str) -> None:
     ax.set_xticks(range(len(across)), [str(name).replace("_", "\n") for name in across])
     ax.set_yticks(range(len(down)), [str(name).replace("_", " ") for name in down])
     ax.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
-    ax.set(ylabel=rows, xlabel=columns)
+    ax.set_ylabel(rows)
+    ax.set_xlabel(columns, labelpad=10, fontweight="bold")
     ax.xaxis.set_label_position("top")
     ax.spines[:].set_visible(False)
 
