@@ -211,8 +211,8 @@ def picture_table(rows: dict[str, Sequence[np.ndarray]], columns: Sequence[str] 
     count = max(len(images) for images in rows.values())
     side = min(1.9, 7.2 / count)
     size = (0.3 + side * count, side * len(rows) + (0.3 if columns else 0.05))
-    _, grid = plt.subplots(len(rows), count, figsize=size, squeeze=False, layout="constrained")
-    plt.gcf().get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.02, hspace=0.02)
+    _, grid = plt.subplots(len(rows), count, figsize=size, squeeze=False)
+    plt.gcf().set_layout_engine("constrained", w_pad=0.01, h_pad=0.01, wspace=0.02, hspace=0.02)
     for ax in grid.flat:
         ax.axis("off")
     for line, (name, images) in zip(grid, rows.items(), strict=True):
@@ -603,7 +603,7 @@ def repairs(curves: dict[str, pd.DataFrame]) -> None:
         (COLORS["REAL"], "-.", "v"),
     ]
     for (name, curve), (color, style, marker) in zip(curves.items(), looks, strict=False):
-        line = {"color": color, "linestyle": style, "marker": marker, "markersize": 5}
+        line: dict[str, Any] = dict(color=color, linestyle=style, marker=marker, markersize=5)
         ax.plot(curve["repaired"], curve["log_odds"], label=name, **line)
     ax.axhline(0, color="#BBBBBB", linewidth=1)
     ax.set(xlabel="share of the crop put back", ylabel="log-odds of FAKE")
