@@ -286,6 +286,8 @@ def _poisson(target: np.ndarray, source: np.ndarray, mask: np.ndarray) -> np.nda
     inside = cv2.copyMakeBorder(
         core[box].astype(np.uint8) * 255, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0
     )
+    if not cv2.erode(inside, np.ones((3, 3), np.uint8)).any():  # all seam, which OpenCV refuses
+        return source
     x, y, w, h = cv2.boundingRect(inside)
     center = (x + w // 2, y + h // 2)
     cloned = cv2.seamlessClone(crop[0], crop[1], inside, center, cv2.NORMAL_CLONE)

@@ -4,7 +4,7 @@ import inspect
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from course_utils import forgery
@@ -149,6 +149,7 @@ def test_feather_only_fades_inwards(pixels):
     st.floats(15, 90),
     st.sampled_from(["feather", "poisson"]),
 )
+@example(0.0, -17.0, 15.0, "poisson")  # two rows of pixels are inside
 @settings(max_examples=25, deadline=None)
 def test_blend_never_fails_and_never_leaves_the_mask(x, y, unit, method):
     points = (POINTS - POINTS.mean(0)) * (unit / 62) + (x, y)  # partly or wholly outside
