@@ -249,12 +249,12 @@ def _write_metadata(out: Path, plan: pd.DataFrame) -> None:
 
 
 def probes(out: str | Path, cues: Sequence[str] = CUES, jobs: int = 2) -> pd.DataFrame:
-    """Pairs of clips alike in everything but one cue, at 0 and at 1: 40 targets of 22 casts a cue.
+    """Pairs of clips alike in everything but one cue, at 0 and at 1: two targets of 22 casts a cue.
 
     Writes ``OUT/CUE/ACTOR_0.mp4`` and ``…_1.mp4`` (for ``iris`` 512 px PNG stills) and returns the
     table ``cue, actor, cast, dial, path``, which it also writes to ``OUT/probes.csv``. Started
-    again, it goes on behind the last finished actor. An actor whose face the detector loses under
-    a cue is named and left out of that cue: there are four more of them than are needed.
+    again, it films only what is missing. An actor whose face the detector loses under a cue is
+    named and left out of that cue: there are four more of them than the 40 that are needed.
     """
     refuse_on_colab()
     out = Path(out)
