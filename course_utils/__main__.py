@@ -138,6 +138,18 @@ def _add_train(commands) -> None:
     parser.add_argument("--targets", nargs="+", required=True, help="columns: words or numbers")
     parser.add_argument("--epochs", type=int, default=40)
 
+    does = "train the course's backbone frozen, fine-tuned or from random weights, ten seeds"
+    example = "transfer work/faces data/runs/course-backbone-frozen --way frozen"
+    parser = _add(commands, _transfer, does, example)
+    parser.add_argument("crops", metavar="CROPS_FOLDER", help="what `extract` wrote")
+    parser.add_argument("out", metavar="RUN_FOLDER", help="gets history.csv, scores.csv, run.json")
+    ways = ["frozen", "fine-tuned", "random", "random-frozen"]
+    parser.add_argument("--way", choices=ways, required=True)
+    parser.add_argument("--image-size", type=int, default=96, help="pixels a side (96)")
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--seeds", type=int, default=10)
+
 
 def _training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("crops", metavar="CROPS_FOLDER", help="what `extract` wrote")
@@ -189,6 +201,23 @@ def _cross_validate(options: argparse.Namespace) -> int:
         options.seeds,
         options.folds,
         command=training.command_line(),
+    )
+    print(f"{len(scores)} scores of {scores['crop'].nunique()} crops in {options.out}/scores.csv.")
+    return 0
+
+
+def _transfer(options: argparse.Namespace) -> int:
+    from course_utils import training
+
+    scores = training.run_transfer(
+        options.crops,
+        options.out,
+        options.way,
+        options.image_size,
+        options.epochs,
+        options.batch,
+        options.seeds,
+        training.command_line(),
     )
     print(f"{len(scores)} scores of {scores['crop'].nunique()} crops in {options.out}/scores.csv.")
     return 0

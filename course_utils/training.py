@@ -885,6 +885,85 @@ def train(
     return history
 
 
+WAYS = ("frozen", "fine-tuned", "random", "random-frozen")
+
+
+def run_transfer(
+    crops_folder: str | Path,
+    run_folder: str | Path,
+    way: str,
+    image_size: int = 96,
+    epochs: int = 20,
+    batch: int = 32,
+    seeds: int = 10,
+    command: str = "",
+) -> pd.DataFrame:
+    """Train the course backbone one `way`, once for each seed; the same call resumes (lesson 05).
+
+    `"frozen"` trains the head on the borrowed features; `"fine-tuned"` does so for half of the
+    epochs, then the last block too; `"random"` trains all layers from random weights;
+    `"random-frozen"` the head on features of a network that has learned nothing. All ways meet the
+    same crops as often, without augmentation, and end with their best epoch on validation groups.
+
+    Leaves `run_folder/history.csv`, `scores.csv` (every validation and test crop for each seed) and
+    `run.json`. Returns the scores.
+    """
+    if way not in WAYS:
+        raise ValueError(f"There is no way {way!r}; there are {', '.join(WAYS)}.")
+    folder, run = Path(crops_folder), Path(run_folder)
+    began = time.time()
+    crops = split_crops(read_table(folder))
+    start = "random" if way.startswith("random") else "course"
+    asked = {
+        **{"model": "course_backbone", "weights": start, "weights_name": start, "way": way},
+        **{"split": "grouped", "image_size": image_size, "epochs": epochs, "batch": batch},
+        **{"seeds": seeds, "augmented": False},
+    }
+    run.mkdir(parents=True, exist_ok=True)
+    if _same_run(run, asked).get("finished"):
+        return pd.read_csv(run / "scores.csv")
+    _write_json(run / "run.json", asked)
+    faces = read_faces(crops, folder, image_size)
+    held_out = crops[crops["split"].isin(["validation", "test"])]
+    images = images_of(held_out, folder, image_size)
+    keys = held_out[[name for name in KEYS if name in held_out]]
+    (run / "checkpoints").mkdir(exist_ok=True)
+    files = [run / "checkpoints" / f"seed{seed:02d}.csv" for seed in range(seeds)]
+    for seed, file in enumerate(files):
+        if file.is_file():
+            continue
+        network, history = _one_way(way, start, faces, image_size, epochs, batch, seed)
+        restore_prior(network, float(faces.train_labels.mean()))
+        p_fake = predict(network, images, batch)
+        _write_csv(history.assign(seed=seed), file.with_name(f"history-{file.name}"))
+        _write_csv(keys.assign(seed=seed, p_fake=p_fake), file)
+    history = pd.concat(pd.read_csv(file.with_name(f"history-{file.name}")) for file in files)
+    scores = pd.concat(pd.read_csv(file) for file in files)
+    _write_csv(history, run / "history.csv")
+    _write_csv(scores, run / "scores.csv")
+    about = describe(build("course_backbone", start, image_size), crops, command, 0)
+    about["seconds"] = round(time.time() - began, 1)
+    _write_json(run / "run.json", asked | about | {"finished": True})
+    _remove(run / "checkpoints")
+    return scores.reset_index(drop=True)
+
+
+def _one_way(
+    way: str, start: str, faces: Faces, image_size: int, epochs: int, batch: int, seed: int
+) -> tuple[keras.Model, pd.DataFrame]:
+    """A network trained one of the `WAYS`, and its history."""
+    prepare(seed)
+    network = models.course_backbone(start, image_size)
+    options: dict[str, Any] = {"batch": batch, "seed": seed, "augmented": False, "progress": False}
+    if way.endswith("frozen"):
+        return network, fit_head(network, faces, epochs, 1e-2, **options)
+    if way == "fine-tuned":
+        first = epochs // 2
+        return network, fine_tune(network, faces, (first, epochs - first), 1e-2, **options)
+    compiled(network, 1e-3)
+    return network, fit(network, faces, epochs, rate=cosine(1e-3, epochs), **options)
+
+
 def run_cross_validation(
     crops_folder: str | Path,
     run_folder: str | Path,

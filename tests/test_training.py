@@ -456,3 +456,62 @@ def test_the_commands_train_and_cross_validate(box, tmp_path, capsys):
     assert about["seeds"] == 1
     assert main(["train", str(tmp_path), str(tmp_path / "run2")]) == 1
     assert "no crops.csv" in capsys.readouterr().err
+
+
+@pytest.fixture
+def borrowed(tmp_path, monkeypatch):
+    """A file of course weights: those of another random start."""
+    training.prepare(5)
+    model = models.course_backbone("random", SIZE)
+    models.backbone(model).save_weights(tmp_path / "course_backbone.weights.h5")
+    monkeypatch.setattr(settings, "MODELS", tmp_path)
+    return model
+
+
+@pytest.mark.parametrize("way", training.WAYS)
+def test_each_way_trains_what_it_says_with_the_same_budget(faces, borrowed, way):
+    start = "random" if way.startswith("random") else "course"
+    network, history = training._one_way(way, start, faces, SIZE, 4, 16, 0)
+    assert len(history) == 4
+    assert models.weights_name(network) == start
+    training.prepare(0)
+    began = models.course_backbone(start, SIZE)
+    moved = {
+        name: np.abs(network.get_layer(name).kernel - began.get_layer(name).kernel).max() > 0
+        for name in ("block1_conv", "block5_conv", "real_fake")
+    }
+    expected = {"frozen": (0, 0, 1), "fine-tuned": (0, 1, 1), "random": (1, 1, 1)}
+    assert tuple(moved.values()) == expected.get(way, (0, 0, 1))
+
+
+def test_a_transfer_run_has_a_history_and_scores_a_seed_and_goes_on(box, borrowed, tmp_path):
+    _, folder = box
+    run = tmp_path / "run"
+    command = ["transfer", str(folder), str(run), "--way", "frozen", "--image-size", str(SIZE)]
+    command += ["--epochs", "2", "--seeds", "2"]
+    assert main(command) == 0
+    assert sorted(path.name for path in run.iterdir()) == ["history.csv", "run.json", "scores.csv"]
+    history, scores = (pd.read_csv(run / f"{name}.csv") for name in ("history", "scores"))
+    assert history.groupby("seed")["epoch"].apply(list).tolist() == [[1, 2], [1, 2]]
+    assert scores.groupby("seed")["crop"].nunique().tolist() == [32, 32]
+    assert set(scores["split"]) == {"validation", "test"}
+    about = json.loads((run / "run.json").read_text())
+    assert (about["way"], about["weights_name"], about["seeds"]) == ("frozen", "course", 2)
+    assert about["command"].startswith("python -m course_utils")
+    again = training.run_transfer(folder, run, "frozen", SIZE, 2, 32, 2)
+    pd.testing.assert_frame_equal(again, scores)
+    with pytest.raises(ValueError, match=r"other settings \(weights, .*way\)"):
+        training.run_transfer(folder, run, "random", SIZE, 2, 32, 2)
+    with pytest.raises(ValueError, match="no way 'thawed'"):
+        training.run_transfer(folder, run, "thawed")
+    partial = tmp_path / "partial"
+    training.run_transfer(folder, partial, "random-frozen", SIZE, 1, 32, 1)
+    (partial / "run.json").unlink()
+    (partial / "checkpoints").mkdir()
+    kept = pd.read_csv(partial / "scores.csv").assign(p_fake=0.25)
+    kept.to_csv(partial / "checkpoints" / "seed00.csv", index=False)
+    pd.read_csv(partial / "history.csv").to_csv(
+        partial / "checkpoints" / "history-seed00.csv", index=False
+    )
+    resumed = training.run_transfer(folder, partial, "random-frozen", SIZE, 1, 32, 1)
+    assert (resumed["p_fake"] == 0.25).all()
