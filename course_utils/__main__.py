@@ -130,6 +130,11 @@ def _add_train(commands) -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--folds", type=int, default=5)
 
+    does = "store finished runs that differ in their seed as one in data/runs"
+    parser = _add(commands, _record, does, "record meso4-grouped work/seed0 work/seed1")
+    parser.add_argument("name", metavar="NAME", help="of the folder in data/runs")
+    parser.add_argument("runs", metavar="RUN_FOLDER", nargs="+", help="what `train` wrote")
+
     does = "train the course's own backbone on another task than REAL or FAKE"
     example = "backbone work/faces data/mini_dfdc --targets skin_tone light"
     parser = _add(commands, _backbone, does, example)
@@ -149,6 +154,13 @@ def _add_train(commands) -> None:
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--seeds", type=int, default=10)
+
+    does = "measure how many crops a second a network learns from, with and without float16"
+    parser = _add(commands, _throughput, does, "throughput data/runs/gpu-rates --batch 64")
+    parser.add_argument("out", metavar="RUN_FOLDER", help="gets rates.csv and run.json")
+    parser.add_argument("--model", default="inception_resnet_v2")
+    parser.add_argument("--image-size", type=int, help="pixels a side (the model's own)")
+    parser.add_argument("--batch", type=int, default=32)
 
 
 def _training_options(parser: argparse.ArgumentParser) -> None:
@@ -223,6 +235,15 @@ def _transfer(options: argparse.Namespace) -> int:
     return 0
 
 
+def _record(options: argparse.Namespace) -> int:
+    from course_utils import training
+
+    run = training.record(options.runs, options.name)
+    count = len(run.about["commands"])
+    print(f"{count} runs, {len(run.scores)} scores in data/runs/{options.name}")
+    return 0
+
+
 def _backbone(options: argparse.Namespace) -> int:
     from pathlib import Path
 
@@ -237,6 +258,21 @@ def _backbone(options: argparse.Namespace) -> int:
         crops, options.crops, options.targets, out, options.epochs, command=command
     )
     print(told.to_string(index=False))
+    return 0
+
+
+def _throughput(options: argparse.Namespace) -> int:
+    from course_utils import settings, training
+
+    rates = training.throughput(
+        options.out,
+        options.model,
+        options.image_size,
+        options.batch,
+        command=training.command_line(),
+    )
+    print(f"Images a second on {settings.device()}:")
+    print(rates.round(1).to_string(index=False))
     return 0
 
 

@@ -30,7 +30,7 @@ from course_utils.settings import MINI_DFDC, RUNS
 
 Change = Callable[[np.ndarray], np.ndarray]
 COLUMNS = ["clip", "condition", "cue", "value", "reason"]
-KEPT = settings.ROOT / "work" / "cues"
+KEPT = settings.WORK / "cues"
 CONDITIONS: dict[str, tuple[int | None, float]] = {  # CRF of a second coding, share of the light
     "as it is": (None, 1.0),
     "H.264 again, CRF 23": (23, 1.0),

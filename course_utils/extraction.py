@@ -20,6 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
+import psutil
 from joblib import Parallel, delayed
 
 from course_utils import __version__, datasets, faces, video
@@ -103,8 +104,10 @@ def _extract_all(
 
     (out / "crops").mkdir(parents=True, exist_ok=True)
     (out / "crops.csv").unlink(missing_ok=True)  # until it is whole again
-    for leftover in (out / "crops").glob("*.partial"):
-        shutil.rmtree(leftover)
+    for leftover in [*(out / "crops").glob("*.partial"), *out.glob("*.partial")]:
+        if psutil.pid_exists(int(leftover.suffixes[-2][1:])):
+            continue  # another run is at it
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
     jobs = min(jobs or cores(), max(len(clips), 1))
     records = Parallel(n_jobs=jobs, return_as="generator_unordered")(
         delayed(_extract_clip)(clip, folder, out, frames, detector) for clip in clips
@@ -128,6 +131,8 @@ def _extract_clip(clip: str, folder: Path, out: Path, frames: int, detector: str
     try:
         record = {"clip": clip, "key": key, **_faces_of(folder / clip, partial, frames, detector)}
         (partial / _RECORD).write_text(json.dumps(record), encoding="utf-8")
+        if (theirs := _read_record(place)) and theirs["key"] == key:
+            return theirs  # another run was faster
         _remove(place)
         partial.rename(place)
         return record
@@ -230,7 +235,7 @@ def _write_tables(
     facts = pd.DataFrame([records[clip]["facts"] for clip in clips["clip"]], index=clips.index)
     clips = clips.assign(**facts.reindex(columns=["frames", "fps", "width", "height", "audio"]))
     for name, table in (("skipped", skipped), ("clips", clips), ("crops", crops)):
-        partial = out / f"{name}.csv.partial"
+        partial = out / f"{name}.csv.{os.getpid()}.partial"
         table.to_csv(partial, index=False)
         partial.replace(out / f"{name}.csv")
     return crops, skipped

@@ -570,27 +570,24 @@ def teeth(
     seed: int = 0,
     frame: int = 0,
 ) -> np.ndarray:
-    """Teeth smeared into one white band, where the mouth is open."""
-    p = np.asarray(points, np.float32)
-    inner = np.zeros(rgb.shape[:2], np.float32)
-    cv2.fillPoly(inner, [np.round(p[MOUTH] * 16).astype(np.int32)], 1.0, cv2.LINE_8, 4)
-    inner *= mask > 0
-    box = _box(inner > 0, 1)
-    if amount <= 0 or box is None or inner.sum() < 0.01 * eye_distance(p) ** 2:
+    """Teeth as one white blob without gaps, in the upper part of an open mouth."""
+    p, unit = np.asarray(points, np.float32), eye_distance(points)
+    lips = p[MOUTH]  # 60-64 the upper edge of the opening, 65-67 the lower one
+    opening, blob = (np.zeros(rgb.shape[:2], np.float32) for _ in range(2))
+    cv2.fillPoly(opening, [np.round(lips * 16).astype(np.int32)], 1.0, cv2.LINE_8, 4)
+    lower = lips[[3, 2, 1]] + 0.65 * (lips[[5, 6, 7]] - lips[[3, 2, 1]])
+    outline = np.vstack([lips[:5], lower])
+    cv2.fillPoly(blob, [np.round(outline * 16).astype(np.int32)], 1.0, cv2.LINE_8, 4)
+    opening *= mask > 0
+    box = _box(opening > 0, 1)
+    if amount <= 0 or box is None or opening.sum() < 0.01 * unit**2:
         return rgb.copy()
-    lab, here = _lab(rgb[box]), inner[box] > 0
-    light = lab[..., 0]
-    dark, bright = np.percentile(light[here], [10, 97])
-    if bright - dark < 15 or bright < 45:  # no teeth to be seen
-        return rgb.copy()
-    size = max(3, round(0.06 * eye_distance(p))) | 1
-    row = cv2.morphologyEx(light, cv2.MORPH_CLOSE, np.ones((1, 2 * size + 1), np.uint8))
-    tooth = np.clip((row - dark) / (bright - dark) / 0.25 - 1.6, 0, 1)
-    alpha = cv2.GaussianBlur(tooth, (0, 0), 0.6) * here * amount
-    color = lab[here & (light >= np.percentile(light[here], 85))].mean(0)
-    band = np.broadcast_to(color * (1.03, 0.8, 0.8), lab.shape)
+    here, lab = opening[box] > 0, _lab(rgb[box])
+    lightness = max(np.percentile(lab[here][:, 0], 97), 0.95 * _skin_lightness(rgb, p, unit))
+    white = np.broadcast_to(_floats([min(lightness, 88), 2, 7]), lab.shape)
+    alpha = amount * here * cv2.GaussianBlur(blob[box], (0, 0), max(0.6, 0.012 * unit))
     out = rgb.copy()
-    out[box] = _mix(rgb[box], _rgb(_floats(band)), alpha)
+    out[box] = _mix(rgb[box], _rgb(white), alpha)
     return out
 
 
@@ -748,6 +745,16 @@ def _mix(target: np.ndarray, source: np.ndarray, alpha: np.ndarray) -> np.ndarra
     a = alpha[..., None].astype(np.float32)
     mixed = np.round(target * (1 - a) + source * a).astype(np.uint8)
     return np.where(a > 0, mixed, target)
+
+
+def _skin_lightness(rgb: np.ndarray, points: np.ndarray, unit: float) -> float:
+    """Median L* of both cheeks."""
+    cheeks = np.zeros(rgb.shape[:2], np.uint8)
+    for eye in five_points(points)[:2]:
+        x, y = (round(float(v)) for v in eye + (0, 0.55 * unit))
+        cv2.circle(cheeks, (x, y), max(1, round(0.12 * unit)), 1, -1)
+    skin = rgb[cheeks > 0]
+    return float(np.median(_lab(skin[None])[..., 0])) if len(skin) else 60.0
 
 
 def _box(where: np.ndarray, margin: int) -> tuple[slice, slice] | None:

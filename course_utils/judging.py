@@ -98,7 +98,7 @@ def load(path: str | Path | None = None) -> Detector:
 
 def newest() -> Path:
     """Return the learner's newest run that has a card, else the detector that comes along."""
-    places = {settings.RUNS, settings.ROOT / "work", Path("work").resolve(), Path("runs").resolve()}
+    places = {settings.RUNS, settings.WORK, Path("work").resolve(), Path("runs").resolve()}
     runs = [
         card.parent
         for place in places

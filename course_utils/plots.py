@@ -608,3 +608,152 @@ def repairs(curves: dict[str, pd.DataFrame]) -> None:
     ax.axhline(0, color="#BBBBBB", linewidth=1)
     ax.set(xlabel="share of the crop put back", ylabel="log-odds of FAKE")
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+# ------------------------------------------------- lesson 06: deep networks, and what depth costs
+
+INCEPTION_BLOCKS = {  # InceptionResNetV2's: the maps they work on, how many, scale, branches
+    "A": ("35 × 35 × 320", 10, 0.17, (("1×1, 32",), ("1×1, 32", "3×3, 32"),
+                                      ("1×1, 32", "3×3, 48", "3×3, 64"))),
+    "B": ("17 × 17 × 1088", 20, 0.1, (("1×1, 192",), ("1×1, 128", "1×7, 160", "7×1, 192"))),
+    "C": ("8 × 8 × 2080", 10, 0.2, (("1×1, 192",), ("1×1, 192", "1×3, 224", "3×1, 256"))),
+}  # fmt: skip
+
+
+def inception_blocks() -> None:
+    """InceptionResNetV2's blocks, from bottom to top: branches, joined, scaled, added.
+
+    Each convolution is written as kernel and number of filters (Szegedy et al. 2017, as in Keras).
+    """
+    widths = [len(branches) + 1.1 for *_, branches in INCEPTION_BLOCKS.values()]
+    _, row = plt.subplots(1, len(widths), figsize=(8.6, 4.6), width_ratios=widths,
+                          layout="constrained")  # fmt: skip
+    for ax, (name, block) in zip(row, INCEPTION_BLOCKS.items(), strict=True):
+        _inception_block(ax, name, *block)
+
+
+def _inception_block(ax: Axes, name: str, size: str, count: int, scale: float, branches) -> None:
+    def box(x: float, y: float, text: str, half: float = 0.41, color: str = "white") -> None:
+        look = {"boxstyle": "round,pad=0.02", "facecolor": color, "edgecolor": COLORS["REAL"]}
+        ax.add_patch(FancyBboxPatch((x - half, y - 0.2), 2 * half, 0.4, **look))
+        ax.text(x, y, text, ha="center", va="center", fontsize=9)
+
+    def arrow(*places: tuple[float, float]) -> None:
+        ax.plot(*zip(*places[:-1], strict=True), color="black", linewidth=1.2)
+        look = {"arrowstyle": "-|>", "color": "black", "linewidth": 1.2}
+        ax.annotate("", places[-1], places[-2], arrowprops={**look, "shrinkA": 0, "shrinkB": 0})
+
+    middle, side = len(branches) / 2, len(branches) + 0.3
+    box(middle, 0, size, 0.8)
+    for k, branch in enumerate(branches):
+        arrow((middle, 0.22), (k + 0.5, 0.75))
+        for step, text in enumerate(branch):
+            y = 0.97 + 0.72 * step
+            box(k + 0.5, y, text, color="#E8F1F8" if text[0] == text[2] else MARK)
+            if step:
+                arrow((k + 0.5, y - 0.5), (k + 0.5, y - 0.22))
+        arrow((k + 0.5, 1.19 + 0.72 * (len(branch) - 1)), (middle, 3.2))
+    box(middle, 3.42, f"join, 1×1, times {scale:g}", 0.95)
+    arrow((middle, 3.64), (middle, 4.15))
+    arrow((middle + 0.82, 0), (side, 0), (side, 4.35), (middle + 0.17, 4.35))
+    ax.text(side + 0.08, 2.2, "unchanged", rotation=90, va="center", fontsize=8)
+    ring = {"boxstyle": "circle,pad=0.15", "facecolor": "white"}
+    ax.text(middle, 4.35, "+", ha="center", va="center", fontsize=12, bbox=ring)
+    ax.set_title(f"block {name}, {count} times", fontsize=11)
+    ax.set(xlim=(-0.1, side + 0.35), ylim=(-0.3, 4.65))
+    ax.axis("off")
+
+
+def by_depth(curves: Mapping[str, Sequence[float]], ylabel: str) -> None:
+    """A value after each of many blocks, a line a kind of network; the vertical axis in powers."""
+    ax = axes(6.8, 3.4)
+    looks = [(BAD, "-"), (BAD, "--"), (COLORS["REAL"], "-"), (COLORS["REAL"], "--")]
+    for (name, values), (color, dash) in zip(curves.items(), looks, strict=False):
+        ax.plot(range(len(values)), values, color=color, linestyle=dash, linewidth=2, label=name)
+    ax.set(xlabel="blocks passed", ylabel=ylabel, yscale="log")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.legend(frameon=False)
+
+
+# ------------------------------------------------ lessons 04 to 07: networks, training, held-out
+
+
+def curves(
+    histories: Mapping[str, pd.DataFrame],
+    baselines: Mapping[str, float] | None = None,
+    column: str = "loss",
+) -> None:
+    """Training and validation `column` by epoch, a panel a history (`training.fit`; lesson 07).
+
+    Several seeds (a column `seed`) are drawn as their median and a band from the least to the most.
+    The best epoch on validation (of the median) is marked; `baselines` are dashed lines.
+    """
+    size = (3.9 * len(histories) + 1.2, 3.3)
+    _, row = plt.subplots(1, len(histories), figsize=size, sharey=True, squeeze=False,
+                          layout="constrained")  # fmt: skip
+    looks = [(column, "training", "black", "-"), (f"val_{column}", "validation", "#D55E00", "--")]
+    for ax, (name, history) in zip(row.flat, histories.items(), strict=True):
+        for key, label, color, style in looks:
+            by_epoch = history.groupby("epoch")[key]
+            middle = by_epoch.median()
+            ax.plot(middle.index, middle, color=color, linestyle=style, linewidth=2, label=label)
+            if by_epoch.size().max() > 1:
+                ax.fill_between(
+                    middle.index, by_epoch.min(), by_epoch.max(), color=color, alpha=0.15
+                )
+            if key.startswith("val_"):
+                best = middle.idxmin() if "loss" in column else middle.idxmax()
+                ax.plot(best, middle[best], "o", color=color, markersize=8, label="best epoch")
+        for words, value in (baselines or {}).items():
+            ax.axhline(value, color=NEUTRAL, linestyle=":", linewidth=1.5)
+            ax.annotate(words, (1, value), (-3, 3), xycoords=("axes fraction", "data"),
+                        textcoords="offset points", ha="right", color=NEUTRAL)  # fmt: skip
+        ax.set(xlabel="epoch", title=name)
+        ax.spines[["top", "right"]].set_visible(False)
+    row[0, 0].set_ylabel(column)
+    row[0, -1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+def confusion(tables: Mapping[str, tuple[Sequence[Any], Sequence[Any]]]) -> None:
+    """Confusion matrices, a panel a name: (labels, predicted), each "REAL" or "FAKE" (lesson 07).
+
+    Numbers (`p_fake`) are taken as FAKE from one half up. Cells show counts and shares of their
+    row: what becomes of the REAL ones, and of the FAKE ones.
+    """
+    import seaborn as sns
+
+    size = (3.0 * len(tables) + 0.6, 3.0)
+    _, row = plt.subplots(1, len(tables), figsize=size, squeeze=False, layout="constrained")
+    for ax, (name, (labels, predicted)) in zip(row.flat, tables.items(), strict=True):
+        guess = pd.Series(np.asarray(predicted))
+        if pd.api.types.is_numeric_dtype(guess):
+            guess = pd.Series(np.where(guess >= 0.5, "FAKE", "REAL"))
+        counts = pd.crosstab(np.asarray(labels), guess.to_numpy()).reindex(
+            index=LABELS, columns=LABELS, fill_value=0
+        )
+        share = counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
+        words = counts.astype(str) + "\n" + share.map("{:.0%}".format)
+        sns.heatmap(share, annot=words, fmt="", cmap="Greys", vmin=0, vmax=1.3, cbar=False,
+                    square=True, linewidths=1, ax=ax, annot_kws={"fontsize": 12})  # fmt: skip
+        ax.set(xlabel="called", ylabel="is", title=name)
+        ax.tick_params(length=0)
+
+
+def scored_crops(
+    images: Sequence[np.ndarray], p_fake: Sequence[float], labels: Sequence[str]
+) -> None:
+    """Crops with their label and score, six a row; a frame in the label's color, dashed if FAKE."""
+    columns = min(6, len(images))
+    rows = -(-len(images) // columns)
+    _, grid = plt.subplots(rows, columns, figsize=(1.55 * columns, 1.85 * rows), squeeze=False,
+                           layout="constrained")  # fmt: skip
+    for ax in grid.flat:
+        ax.axis("off")
+    for ax, rgb, p, label in zip(grid.flat, images, p_fake, labels, strict=False):
+        ax.imshow(rgb)
+        height, width = rgb.shape[:2]
+        style = "--" if label == "FAKE" else "-"
+        frame = Rectangle((-0.5, -0.5), width, height, fill=False, edgecolor=COLORS[label],
+                          linewidth=4, linestyle=style)  # fmt: skip
+        ax.add_patch(frame)
+        ax.set_title(f"{label}\np_fake {p:.2f}", fontsize=9)

@@ -21,6 +21,7 @@ DATA = ROOT / "data"
 MINI_DFDC = DATA / "mini_dfdc"
 MODELS = DATA / "models"
 RUNS = DATA / "runs"
+WORK = ROOT / "work"  # what lessons and commands make on this machine; git ignores it
 SEED = 0
 
 PROFILE: str  # computed on first use, by __getattr__

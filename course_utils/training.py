@@ -1016,8 +1016,115 @@ def run_cross_validation(
     return scores
 
 
+# ------------------------------------------------------------------------------------ recorded runs
+
+
+class Recorded(NamedTuple):
+    """A run of `data/runs`, of one seed or several."""
+
+    history: pd.DataFrame  # `fit`'s columns and `seed`; empty for a cross-validation
+    scores: pd.DataFrame  # clip, frame, label, group, method, split, seed, p_fake (and fold)
+    about: dict  # run.json: commands, date, device, versions, weights, reductions, baselines
+
+
+def recorded(name: str) -> Recorded:
+    """A run that is stored with the course, by the name of its folder in `data/runs`."""
+    folder = settings.RUNS / name
+    if not (folder / "run.json").is_file():
+        there = sorted(path.parent.name for path in settings.RUNS.glob("*/run.json"))
+        raise ValueError(f"There is no recorded run {name!r}; there are {', '.join(there)}.")
+    history = folder / "history.csv"
+    return Recorded(
+        pd.read_csv(history) if history.is_file() else pd.DataFrame(),
+        pd.read_csv(folder / "scores.csv", keep_default_na=True),
+        json.loads((folder / "run.json").read_text()),
+    )
+
+
+def record(runs: Sequence[str | Path], name: str) -> Recorded:
+    """Store finished runs that differ in their seed alone as one in `data/runs/NAME`.
+
+    Kept are histories, scores (of person 0, four digits) and what made them; not the models.
+    Raises a ValueError where runs are unfinished or differ in more than their seed.
+    """
+    abouts, histories, scores = [], [], []
+    for run in map(Path, runs):
+        about = json.loads((run / "run.json").read_text()) if (run / "run.json").is_file() else {}
+        if not about.get("finished"):
+            raise ValueError(f"{run} holds no finished run: `train` or `cross_validate` it first.")
+        seed = {} if "seeds" in about else {"seed": about["seed"]}
+        if (run / "history.csv").is_file():
+            histories.append(pd.read_csv(run / "history.csv").assign(**seed))
+        table = pd.read_csv(run / "scores.csv").assign(**seed)
+        scores.append(table[table["person"] == 0] if "person" in table else table)
+        abouts.append(about)
+    same = ("model", "weights", "split", "image_size", "epochs", "batch", "versions", "crops")
+    differing = [key for key in same if any(a.get(key) != abouts[0].get(key) for a in abouts)]
+    if differing:
+        raise ValueError(f"These runs differ in {', '.join(differing)}: record them apart.")
+    about = {key: value for key, value in abouts[0].items() if key not in ("finished", "command")}
+    about["commands"] = [each["command"] for each in abouts]
+    if "seed" in about:
+        about["seeds"] = [each["seed"] for each in abouts]
+        del about["seed"]
+    about["seconds"] = round(sum(each["seconds"] for each in abouts), 1)
+    folder = settings.RUNS / name
+    folder.mkdir(parents=True, exist_ok=True)
+    if histories:
+        _write_csv(pd.concat(histories).round(5), folder / "history.csv")
+    kept = pd.concat(scores)
+    wanted = ["clip", "frame", "label", "group", "method", "split", "seed", "fold", "p_fake"]
+    kept = kept[[column for column in wanted if column in kept]]
+    _write_csv(kept.assign(p_fake=kept["p_fake"].round(4)), folder / "scores.csv")
+    _write_json(folder / "run.json", about)
+    return recorded(name)
+
+
 def _compiled(model: str, weights: str, image_size: int) -> keras.Model:
     return compiled(build(model, weights, image_size), START_RATE.get(model, 1e-4))
+
+
+def throughput(
+    run_folder: str | Path,
+    model: str = "inception_resnet_v2",
+    image_size: int | None = None,
+    batch: int = 32,
+    steps: int = 20,
+    command: str = "",
+) -> pd.DataFrame:
+    """Images a second in training and in scoring, with float32 and with mixed precision (lesson 06).
+
+    The same batch over and over, from memory: neither disk nor augmentation is timed. The weights
+    are random, for any take as long. Leaves `run_folder/rates.csv` and `run.json`, and returns the
+    rates: a row a precision.
+    """
+    import tensorflow as tf
+
+    before, rows = keras.config.dtype_policy().name, []
+    for mixed in (False, True):
+        prepare(mixed=mixed)
+        network = compiled(build(model, "random", image_size))
+        size = models.image_size(network)
+        images = np.random.default_rng(0).integers(0, 256, (batch, size, size, 3), dtype=np.uint8)
+        data = tf.data.Dataset.from_tensors((images, np.arange(batch) % 2)).repeat()
+        row: dict[str, Any] = {"precision": "mixed_float16" if mixed else "float32"}
+        for name, work in (
+            ("training", functools.partial(network.fit, data, steps_per_epoch=steps, verbose=0)),
+            ("scoring", functools.partial(network.predict, data, steps=steps, verbose=0)),
+        ):
+            work()  # the first time builds the graph
+            start = time.perf_counter()
+            work()
+            row[name] = batch * steps / (time.perf_counter() - start)
+        rows.append(row)
+    keras.config.set_dtype_policy(before)
+    run = Path(run_folder)
+    run.mkdir(parents=True, exist_ok=True)
+    rates = pd.DataFrame(rows)
+    asked = {"model": model, "image_size": size, "batch": batch, "steps": steps}
+    _write_json(run / "run.json", {"command": command, **asked, **machine()})
+    _write_csv(rates.round(2), run / "rates.csv")
+    return rates
 
 
 def read_table(folder: Path) -> pd.DataFrame:
@@ -1037,9 +1144,6 @@ def build(model: str, weights: str, image_size: int | None = None) -> keras.Mode
 
 def describe(network: keras.Model, crops: pd.DataFrame, command: str, seconds: float) -> dict:
     """What made a run, and what constant answers would score on its validation crops."""
-    import sklearn
-    import tensorflow as tf
-
     held_out = label_numbers(crops[crops["split"] == "validation"])
     learned = label_numbers(crops[crops["split"] == "train"])
     share = float((learned if len(learned) else held_out).mean())
@@ -1051,6 +1155,22 @@ def describe(network: keras.Model, crops: pd.DataFrame, command: str, seconds: f
     reductions = [f"{size} px instead of {native[name]}"] if size < native.get(name, 0) else []
     return {
         "command": command,
+        **machine(),
+        "reductions": reductions,
+        "crops": {key: int(count) for key, count in crops["split"].value_counts().items()},
+        "share_of_fake": share,
+        "majority_class_accuracy": float(max(held_out.mean(), 1 - held_out.mean())),
+        "base_rate_log_loss": float(losses.mean()),
+        "seconds": round(seconds, 1),
+    }
+
+
+def machine() -> dict:
+    """When and on what something was measured: part of every `run.json`."""
+    import sklearn
+    import tensorflow as tf
+
+    return {
         "date": datetime.date.today().isoformat(),
         "device": settings.device(),
         "profile": settings.profile(),
@@ -1062,12 +1182,6 @@ def describe(network: keras.Model, crops: pd.DataFrame, command: str, seconds: f
             "numpy": np.__version__,
             "scikit-learn": sklearn.__version__,
         },
-        "reductions": reductions,
-        "crops": {key: int(count) for key, count in crops["split"].value_counts().items()},
-        "share_of_fake": share,
-        "majority_class_accuracy": float(max(held_out.mean(), 1 - held_out.mean())),
-        "base_rate_log_loss": float(losses.mean()),
-        "seconds": round(seconds, 1),
     }
 
 

@@ -357,6 +357,18 @@ def test_killed_at_ten_moments_the_result_is_the_same(done, clips, tmp_path):
     assert list(out.rglob("*.partial")) == []
 
 
+def test_two_runs_at_once_do_not_disturb_each_other(done, clips, tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "course_utils", "extract", str(clips), str(out)]
+    command += ["--frames", "6", "--jobs", "1"]
+    runs = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(2)]
+    for run in runs:
+        _, said = run.communicate()
+        assert run.returncode == 0, said.decode()[-2000:]
+    assert contents(out) == contents(done[0])
+    assert list(out.rglob("*.partial")) == []
+
+
 # ------------------------------------------------------------------------------------ footage
 
 

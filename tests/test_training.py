@@ -415,6 +415,30 @@ def test_a_run_leaves_history_model_scores_and_what_made_it(box, tmp_path):
         training.train(folder, tmp_path / "other", "vgg")
 
 
+def test_runs_that_differ_in_their_seed_are_recorded_as_one(box, tmp_path, monkeypatch):
+    _, folder = box
+    monkeypatch.setattr(settings, "RUNS", tmp_path / "recorded")
+    options = {"image_size": SIZE, "epochs": 2, "batch": 16}
+    for seed in (3, 4):
+        command = f"train it with {seed}"
+        training.train(folder, tmp_path / f"run{seed}", seed=seed, command=command, **options)
+    run = training.record([tmp_path / "run3", tmp_path / "run4"], "two")
+    assert run.about["seeds"] == [3, 4]
+    assert run.about["commands"] == ["train it with 3", "train it with 4"]
+    assert run.history.groupby("seed").size().tolist() == [2, 2]
+    one = pd.read_csv(tmp_path / "run4" / "scores.csv")
+    kept = run.scores[run.scores["seed"] == 4].reset_index(drop=True)
+    np.testing.assert_allclose(kept["p_fake"], one["p_fake"], atol=1e-4)
+    assert list(kept["clip"]) == list(one["clip"])
+    training.train(folder, tmp_path / "other", seed=3, **{**options, "epochs": 1})
+    with pytest.raises(ValueError, match="differ in epochs"):
+        training.record([tmp_path / "run3", tmp_path / "other"], "no")
+    with pytest.raises(ValueError, match="no finished run"):
+        training.record([tmp_path], "no")
+    with pytest.raises(ValueError, match="there are two"):
+        training.recorded("no")
+
+
 def test_the_course_backbone_learns_another_task_and_is_small(box, tmp_path, monkeypatch):
     crops, folder = box
     rng = np.random.default_rng(0)
