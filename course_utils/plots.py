@@ -419,7 +419,7 @@ def auc_grid(table: pd.DataFrame, rows: str, columns: str) -> None:
 def dots(table: pd.DataFrame, xlabel: str, line: float | None = None) -> None:
     """Shares or values of several conditions: a row each index, a marker each column."""
     ax = axes(7.2, 1.3 + 0.4 * len(table))
-    looks = [("o", "black"), ("s", COLORS["REAL"]), ("D", COLORS["FAKE"]), ("v", GOOD)]
+    looks = [("o", "black"), ("s", COLORS["REAL"]), ("D", COLORS["FAKE"]), ("v", GOOD), ("P", BAD)]
     rows = np.arange(len(table))
     for k, (name, (marker, color)) in enumerate(zip(table.columns, looks, strict=False)):
         shift = 0.16 * (k - (len(table.columns) - 1) / 2)
@@ -610,6 +610,63 @@ def repairs(curves: dict[str, pd.DataFrame]) -> None:
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
 
 
+# ------------------------------------------------------- lesson 04: what a network makes of a face
+
+
+def activations(rows: dict[str, Sequence[np.ndarray]], columns: Sequence[str] = ()) -> None:
+    """Pictures in named rows, RGB or what a filter answers: 0 is mid-gray, the strongest white."""
+
+    def shown(answers: np.ndarray) -> np.ndarray:
+        if answers.ndim == 3:
+            return answers
+        strongest = np.abs(answers).max() or 1.0
+        return np.repeat((0.5 + 0.5 * answers / strongest)[..., None], 3, axis=2)
+
+    picture_table({name: [shown(each) for each in row] for name, row in rows.items()}, columns)
+
+
+# ------------------------------------------------------- lesson 05: what is borrowed, what learns
+
+_MOVES = {"kept": "#DDDDDD", "gently": "#FBF6C4", "learns": MARK}
+
+
+def ways(rows: Mapping[str, Sequence[str]], columns: Sequence[str]) -> None:
+    """Which part of a network learns: a row a way, a box a part: "kept", "gently" or "learns"."""
+    ax = axes(1.9 + 0.95 * len(columns), 0.5 + 0.6 * len(rows))
+    for row, states in enumerate(rows.values()):
+        for k, (state, name) in enumerate(zip(states, columns, strict=True)):
+            look = {"boxstyle": "round,pad=0.02", "edgecolor": "black", "facecolor": _MOVES[state]}
+            ax.add_patch(FancyBboxPatch((k - 0.4, row - 0.3), 0.8, 0.6, **look))
+            weight = "normal" if state == "kept" else "bold"
+            ax.text(k, row, state, ha="center", va="center", fontsize=10, fontweight=weight)
+            if not row:
+                ax.text(k, -0.42, name, ha="center", va="bottom", fontsize=9)
+    ax.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(rows) - 0.6, -0.75), xticks=[])
+    ax.set_yticks(range(len(rows)), list(rows))
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+
+
+def filters(kernels: Mapping[str, np.ndarray]) -> None:
+    """The first convolution's kernels as RGB tiles, a panel a network; each (size, size, 3, count).
+
+    Mid-gray is 0; each tile is stretched to its own largest number.
+    """
+    _, row = plt.subplots(1, len(kernels), figsize=(3.1 * len(kernels), 3.4), squeeze=False,
+                          layout="constrained")  # fmt: skip
+    for ax, (name, kernel) in zip(row.flat, kernels.items(), strict=True):
+        size, count = kernel.shape[0], kernel.shape[3]
+        columns = int(np.ceil(np.sqrt(count)))
+        wall = np.ones((-(-count // columns) * (size + 1) - 1, columns * (size + 1) - 1, 3))
+        for k in range(count):
+            top, left = (size + 1) * (k // columns), (size + 1) * (k % columns)
+            one = kernel[..., k]
+            wall[top : top + size, left : left + size] = 0.5 + 0.5 * one / np.abs(one).max()
+        ax.imshow(wall)
+        ax.set_title(name, fontsize=10)
+        ax.axis("off")
+
+
 # ------------------------------------------------- lesson 06: deep networks, and what depth costs
 
 INCEPTION_BLOCKS = {  # InceptionResNetV2's: the maps they work on, how many, scale, branches
@@ -664,13 +721,15 @@ def _inception_block(ax: Axes, name: str, size: str, count: int, scale: float, b
     ax.axis("off")
 
 
-def by_depth(curves: Mapping[str, Sequence[float]], ylabel: str) -> None:
+def by_depth(
+    curves: Mapping[str, Sequence[float]], ylabel: str, xlabel: str = "blocks passed"
+) -> None:
     """A value after each of many blocks, a line a kind of network; the vertical axis in powers."""
     ax = axes(6.8, 3.4)
     looks = [(BAD, "-"), (BAD, "--"), (COLORS["REAL"], "-"), (COLORS["REAL"], "--")]
     for (name, values), (color, dash) in zip(curves.items(), looks, strict=False):
         ax.plot(range(len(values)), values, color=color, linestyle=dash, linewidth=2, label=name)
-    ax.set(xlabel="blocks passed", ylabel=ylabel, yscale="log")
+    ax.set(xlabel=xlabel, ylabel=ylabel, yscale="log")
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.legend(frameon=False)
 
@@ -757,3 +816,22 @@ def scored_crops(
                           linewidth=4, linestyle=style)  # fmt: skip
         ax.add_patch(frame)
         ax.set_title(f"{label}\np_fake {p:.2f}", fontsize=9)
+
+
+# ------------------------------------------------------------- lesson 07: repeats of an experiment
+
+
+def repeats(values: Mapping[str, Sequence[float]], xlabel: str, chance: float) -> None:
+    """One row a condition: a tick for each repeat, a dot and a number at their mean."""
+    ax = axes(6.8, 1.0 + 0.5 * len(values))
+    for row, each in enumerate(values.values()):
+        mean = float(np.mean(each))
+        ax.plot(each, np.full(len(each), row), "|", color="black", markersize=16, alpha=0.5)
+        ax.plot(mean, row, "o", color=BAD, markersize=9, markeredgecolor="black")
+        ax.annotate(f"{mean:.2f}", (mean, row), (0, 12), textcoords="offset points", ha="center",
+                    fontweight="bold")  # fmt: skip
+    ax.axvline(chance, color=NEUTRAL, linestyle="--")
+    ax.annotate("guessing", (chance, -0.6), (3, -2), textcoords="offset points", color=NEUTRAL,
+                va="top")  # fmt: skip
+    ax.set(xlabel=xlabel, xlim=(0, 1.02), ylim=(len(values) - 0.5, -0.6))
+    ax.set_yticks(range(len(values)), list(values))

@@ -66,3 +66,45 @@ def test_scored_crops_say_label_and_score_and_leave_the_rest_of_the_grid_empty()
     assert {"REAL\np_fake 0.00", "FAKE\np_fake 1.00"} <= texts()
     styles = [ax.patches[0].get_linestyle() for ax in plt.gcf().axes if ax.patches]
     assert styles == ["-", "--"] * 3 + ["--"]
+
+
+def test_repeats_show_each_of_them_and_their_mean():
+    found = {"over crops": [0.9, 0.8, 1.0], "over casts": [0.5, 0.6, 0.55]}
+    plots.repeats(found, "AUC", chance=0.5)
+    ax = plt.gca()
+    assert {"over crops", "over casts", "0.90", "0.55", "guessing"} <= texts()
+    assert [list(line.get_xdata()) for line in ax.lines[:3:2]] == list(found.values())
+    assert ax.lines[1].get_xdata()[0] == pytest.approx(0.9)
+    assert ax.lines[-1].get_xdata()[0] == 0.5
+
+
+def test_activations_show_zero_as_mid_gray_and_keep_pictures_as_they_are():
+    face = np.full((4, 4, 3), (200, 100, 50), np.uint8)
+    answer = np.array([[0.0, -4.0], [2.0, 1.0]])
+    plots.activations({"filters": [face, answer], "nothing": [np.zeros((2, 2))]}, ["face", "edges"])
+    first, second, third = [ax.images[0].get_array() for ax in plt.gcf().axes if ax.images]
+    assert first[0, 0].tolist() == [200, 100, 50]
+    assert second[..., 0].tolist() == [[0.5, 0.0], [0.75, 0.625]]
+    assert (third == 0.5).all()
+    assert {"face", "edges", "filters", "nothing"} <= texts()
+
+
+def test_ways_say_in_words_which_part_learns():
+    rows = {"frozen": ["kept", "learns"], "fine-tuned": ["gently", "learns"]}
+    plots.ways(rows, ["backbone", "head"])
+    said = [text.get_text() for text in plt.gca().texts]
+    assert said == ["kept", "backbone", "learns", "head", "gently", "learns"]
+    assert len({patch.get_facecolor() for patch in plt.gca().patches}) == 3
+    with pytest.raises(ValueError):
+        plots.ways({"frozen": ["kept"]}, ["backbone", "head"])
+
+
+def test_filters_are_centered_on_gray_and_stretched_one_by_one():
+    kernel = np.zeros((3, 3, 3, 5))
+    kernel[0, 0, 0, 0], kernel[1, 1, 2, 4], kernel[..., 1:4] = 0.01, -7, 1
+    plots.filters({"a network, random weights": kernel})
+    wall = plt.gca().images[0].get_array()
+    assert wall.shape == (7, 11, 3)  # five tiles in rows of three, a line between them
+    assert wall[0, 0].tolist() == [1, 0.5, 0.5]
+    assert wall[5, 5].tolist() == [0.5, 0.5, 0]
+    assert "a network, random weights" in texts()
