@@ -662,6 +662,44 @@ def compare(
     )
 
 
+class Paired(NamedTuple):
+    """First run minus second: the difference of each seed, and their mean with its interval."""
+
+    per_seed: pd.Series
+    mean: Interval
+
+
+def compare_seeds(
+    first: pd.DataFrame, second: pd.DataFrame, metric: str = "AUC", level: float = 0.95
+) -> Paired:
+    """Compare two recorded runs of several seeds, paired by seed and by clip (lesson 05).
+
+    Both are scores tables with a column `seed`; each seed's clips are judged (`verdicts`) and
+    compared. The mean over seeds is computed without each group in turn, as in `compare`: its
+    interval is about other people. What another seed would do, the spread of `per_seed` shows.
+    """
+    seeds = sorted(set(first["seed"]))
+    if seeds != sorted(set(second["seed"])):
+        raise ValueError(f"seeds {seeds} cannot be paired with {sorted(set(second['seed']))}")
+    values, without = [], []
+    for seed in seeds:
+        a, b = (verdicts(table[table["seed"] == seed]) for table in (first, second))
+        found = compare(a, b, metric, level)  # which checks that the clips are the same
+        p_2 = a["clip"].map(b.set_index("clip")["p_fake"]).to_numpy()
+        y, codes = binary(a["label"]), pd.factorize(a["group"])[0]
+        apart = [_without(y, p, codes, metric) for p in (a["p_fake"].to_numpy(), p_2)]
+        values.append(found.difference.value)
+        without.append(apart[0] - apart[1])
+    value, count = float(np.mean(values)), len(without[0])
+    spread = _jackknife_error(np.mean(without, axis=0)) if METRICS[metric].smooth else math.nan
+    per_seed = pd.Series(values, pd.Index(seeds, name="seed"))
+    if not spread > 0:
+        reason = found.difference.reason or "every group says exactly the same"
+        return Paired(per_seed, Interval(value, groups=count, level=level, reason=reason))
+    half = stats.t.ppf((1 + level) / 2, count - 1) * spread
+    return Paired(per_seed, Interval(value, value - half, value + half, count, level))
+
+
 def simulate(
     groups: int,
     auc: float = 0.83,

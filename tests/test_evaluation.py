@@ -338,6 +338,25 @@ def test_compare_rejects_no_more_than_it_says():
     assert rejected <= 20
 
 
+def test_runs_of_several_seeds_are_paired_by_seed():
+    def run(gains):
+        tables = [made(12, gain=gain).assign(seed=seed) for seed, gain in enumerate(gains)]
+        return pd.concat(tables, ignore_index=True)
+
+    first, second = run([3.0, 2.0, 1.0]), run([0.3, 0.3, 1.0])
+    found = ev.compare_seeds(first, second.sample(frac=1, random_state=0))
+    alone = [ev.compare(*(t[t["seed"] == seed] for t in (first, second))) for seed in range(3)]
+    assert found.per_seed.tolist() == pytest.approx([each.difference.value for each in alone])
+    assert found.per_seed[2] == 0 and found.mean.value == pytest.approx(found.per_seed.mean())
+    single = ev.compare_seeds(*(t[t["seed"] == 1] for t in (first, second))).mean
+    assert (single.low, single.high) == pytest.approx(
+        (alone[1].difference.low, alone[1].difference.high)
+    )
+    assert not ev.compare_seeds(first, first).mean.given
+    with pytest.raises(ValueError, match=r"seeds \[0, 1, 2\] cannot be paired with \[0, 1\]"):
+        ev.compare_seeds(first, second[second["seed"] < 2])
+
+
 def test_compare_refuses_what_does_not_match():
     a = made()
     with pytest.raises(ValueError, match="1 clips are judged by one model only .*000.mp4"):
