@@ -437,8 +437,7 @@ def _cells(shape: tuple[int, ...], cells: int) -> np.ndarray:
     return y[:, None] * cells + x[None, :]
 
 
-def repair_curve(
-    predict: Callable[[np.ndarray], np.ndarray],
+def repaired(
     fake: np.ndarray,
     original: np.ndarray,
     heat: np.ndarray,
@@ -446,22 +445,18 @@ def repair_curve(
     rng: np.random.Generator,
     cells: int = 12,
     steps: int = 12,
-) -> pd.DataFrame:
-    """Return p_fake while cells of the fake are put back from another picture (lesson 08).
-
-    With the aligned original as `original`, the picture stays a face all along; with a gray one,
-    the borders of the gray cells are a forgery cue of their own, which lesson 08 shows.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the fake while its cells are put back from another picture, step by step (lesson 08).
 
     Parameters
     ----------
-    predict : images (n, h, w, 3) -> p_fake (n,)
     fake, original : aligned, (h, w, 3)
     heat : map (h, w)
     order : one of `ORDERS`: most heat first, least first, random, from the center outwards
 
     Returns
     -------
-    Table with `repaired` (share of the cells, 0..1), `p_fake`, `log_odds`.
+    Pictures (steps + 1, h, w, 3), and for each the share of the cells put back, 0..1.
     """
     fake, original = np.asarray(fake, np.float32), np.asarray(original, np.float32)
     if fake.shape != original.shape or fake.shape[:2] != heat.shape:
@@ -473,8 +468,28 @@ def repair_curve(
     place = rank[_cells(heat.shape, cells)]
     counts = np.unique(np.linspace(0, cells * cells, steps + 1).round().astype(int))
     pictures = np.stack([np.where((place < n)[..., None], original, fake) for n in counts])
+    return pictures, counts / cells**2
+
+
+def repair_curve(
+    predict: Callable[[np.ndarray], np.ndarray],
+    fake: np.ndarray,
+    original: np.ndarray,
+    heat: np.ndarray,
+    order: str,
+    rng: np.random.Generator,
+    cells: int = 12,
+    steps: int = 12,
+) -> pd.DataFrame:
+    """Return the scores of the pictures of `repaired`: columns `repaired`, `p_fake`, `log_odds`.
+
+    With the aligned original as `original`, the picture stays a face all along; with a gray one,
+    the borders of the gray cells are a forgery cue of their own, which lesson 08 shows.
+    `predict` : images (n, h, w, 3) -> p_fake (n,).
+    """
+    pictures, shares = repaired(fake, original, heat, order, rng, cells, steps)
     p = np.asarray(predict(pictures), np.float64)
-    return pd.DataFrame({"repaired": counts / cells**2, "p_fake": p, "log_odds": _log_odds(p)})
+    return pd.DataFrame({"repaired": shares, "p_fake": p, "log_odds": _log_odds(p)})
 
 
 def area(curve: pd.DataFrame, column: str = "p_fake") -> float:

@@ -7,6 +7,7 @@ of `heatmaps` for a detector, a row a crop; lesson 08 reads them.
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
 from functools import partial
@@ -186,6 +187,19 @@ def paired(
     return evaluation.Interval(value, value - half, value + half, count, level)
 
 
+def gaps(table: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
+    """`paired` for each method, as `plots.differences` draws it: `value`, `low`, `high`.
+
+    The index names method and number of groups. Only methods with an interval are in it.
+    """
+    rows = {}
+    for method, part in table.groupby("method"):
+        gap = paired(part, first, second)
+        if gap.given:
+            rows[f"{method}, {gap.groups} groups"] = (gap.value, gap.low, gap.high)
+    return pd.DataFrame(rows, index=["value", "low", "high"]).T
+
+
 def record(
     detector: str | Path, out: str | Path, count: int = 2, command: str = ""
 ) -> pd.DataFrame:
@@ -194,6 +208,8 @@ def record(
     Repair is tried on the shifted ones alone; the column `shifted` tells the two apart. A `.json`
     beside it says what made it.
     """
+    import keras
+
     from course_utils import judging, models
 
     model = judging.load(detector).model
@@ -206,7 +222,12 @@ def record(
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     table.round(4).to_csv(out, index=False)
-    about = {"command": command, "model": model.name, "device": settings.device()}
-    about |= {"draws of random weights": DRAWS, "frames of a clip": count}
+    about = {
+        **{"command": command, "date": datetime.date.today().isoformat()},
+        **{"device": settings.device(), "versions": {"keras": keras.__version__}},
+        **{"model": model.name, "seed": settings.SEED, "clips": table["clip"].nunique()},
+        **{"frames of a clip": count, "draws of random weights": DRAWS},
+        "draws that order a repair": REPAIRED,
+    }
     out.with_suffix(".json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     return table

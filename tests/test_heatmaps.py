@@ -289,6 +289,16 @@ def test_repair_curve_from_fake_to_original():
         )
 
 
+def test_repaired_puts_the_hottest_cells_back_first():
+    fake, original = np.zeros((8, 8, 3)), np.full((8, 8, 3), 9)
+    heat = np.arange(64.0).reshape(8, 8)
+    rng = np.random.default_rng(0)
+    pictures, shares = heatmaps.repaired(fake, original, heat, "map", rng, cells=4, steps=4)
+    assert shares.tolist() == [0, 0.25, 0.5, 0.75, 1]
+    assert (pictures[1][6:] == 9).all() and (pictures[1][:6] == 0).all()
+    assert (pictures[4] == 9).all() and pictures.shape == (5, 8, 8, 3)
+
+
 def test_constant_map_repairs_in_random_order():
     flat = np.ones((16, 16), np.float32)
     order = heatmaps.order_of_cells(flat, "map", 4, np.random.default_rng(0))

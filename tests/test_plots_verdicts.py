@@ -78,6 +78,13 @@ def test_differences_are_hollow_where_zero_is_inside():
     assert list(full.get_ydata()) == [0] and list(hollow.get_ydata()) == [1]
 
 
+def test_dots_has_a_look_for_each_of_five_maps():
+    table = pd.DataFrame([[0.5, 0.4, 0.8, 0.3, 0.2]], ["swap"], list("abcde"))
+    plots.dots(table, "mass inside")
+    assert [line.get_xdata()[0] for line in plt.gca().lines] == [0.5, 0.4, 0.8, 0.3, 0.2]
+    assert len({line.get_marker() for line in plt.gca().lines}) == 5
+
+
 @pytest.mark.parametrize("point", [None, (0.5, 0.1)])
 def test_the_rest_draws(clips, point):
     curve = evaluation.risk_coverage(clips["label"], clips["p_fake"])

@@ -63,6 +63,15 @@ def test_paired_interval_is_over_groups():
     assert "fewer than two" in truth.paired(table[:3], "first", "second").reason
 
 
+def test_gaps_are_by_method_and_need_two_groups():
+    rows = [("swap", "a", 3.0), ("swap", "b", 5.0), ("lipsync", "a", 1.0)]
+    table = pd.DataFrame(rows, columns=["method", "group", "first"])
+    table = table.assign(clip=["1", "2", "3"], second=1.0)
+    got = truth.gaps(table, "first", "second")
+    assert list(got.index) == ["swap, 2 groups"]
+    assert got["value"].tolist() == [3] and (got["low"] < 3).all() and (got["high"] > 3).all()
+
+
 def test_checks_of_a_map_that_is_the_mask(found, monkeypatch):
     """Were Grad-CAM the mask itself, it would have all its mass inside, and repair at once."""
 
