@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import math
 import os
 import re
 import warnings
@@ -210,9 +211,51 @@ def weights_name(model: keras.Model) -> str:
     return weights or "unknown"
 
 
+def borrowed(
+    name: str, weights: str = "imagenet", image_size: int | None = None
+) -> tuple[keras.Model, str]:
+    """The model with these weights or with random ones, and a sentence that says which (lesson 05).
+
+    Lessons run either way: they print the sentence, in place of the warning `MissingWeights`.
+    """
+    size = {"image_size": image_size} if image_size else {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MissingWeights)
+        model = MODELS[name](weights, **size)
+    kind = {"imagenet": "ImageNet", "published": "its authors' published"}.get(weights, weights)
+    if weights_name(model) != "random" or weights == "random":
+        return model, f"{name} begins with {kind} weights."
+    return model, (
+        f"{name} begins with RANDOM weights: {kind} weights are not on this machine. "
+        "Nothing that it shows is transfer learning."
+    )
+
+
 def image_size(model: keras.Model) -> int:
     """Side of the square crops that the model takes, in pixels."""
     return int(model.input_shape[1])
+
+
+def receptive_field(model: keras.Model, layer: str) -> float:
+    """How many pixels across one value of `layer` can depend on; infinite where all can matter.
+
+    Lesson 06 derives it for a chain. Where branches meet, the one that sees farthest counts (Araujo
+    et al., Distill 2019).
+    """
+    seen: dict[str, tuple[float, int]] = {}  # pixels seen, and pixels from one value to the next
+    for step in model.operations:
+        inputs = [] if isinstance(step, layers.InputLayer) else keras.tree.flatten(step.input)
+        before = [seen[each._keras_history.operation.name] for each in inputs]
+        pixels, apart = map(max, zip(*before, strict=True)) if before else (1, 1)
+        kernel = getattr(step, "kernel_size", None) or getattr(step, "pool_size", None) or (1,)
+        dilation = getattr(step, "dilation_rate", (1,))
+        pixels += (kernel[0] - 1) * dilation[0] * apart
+        if type(step).__name__.startswith("Global") or isinstance(step, layers.Flatten):
+            pixels = math.inf
+        seen[step.name] = pixels, apart * (getattr(step, "strides", None) or (1,))[0]
+        if step.name == layer:
+            return pixels
+    raise ValueError(f"{model.name} has no layer {layer!r}.")
 
 
 def load(path: str | Path) -> keras.Model:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from course_utils import models, settings
+from course_utils import models, plots, settings
 
 FACE = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
 MESONET = {
@@ -65,6 +65,37 @@ def test_meso4_has_the_published_number_of_weights():
     dense = [layer.units for layer in model.layers if isinstance(layer, keras.layers.Dense)]
     assert dense == [256, 2]
     assert model.get_layer("block1_conv1").trainable
+
+
+def test_receptive_field_of_a_chain_of_branches_and_of_all():
+    image = keras.Input((40, 40, 3))
+    x = keras.layers.Conv2D(2, 3, name="three")(image)
+    x = keras.layers.MaxPooling2D(2, name="pooled")(x)
+    wide = keras.layers.Conv2D(2, 3, padding="same", dilation_rate=2, name="wide")(x)
+    x = keras.layers.Concatenate(name="joined")([keras.layers.Conv2D(2, 1)(x), wide])
+    model = keras.Model(image, keras.layers.GlobalAveragePooling2D(name="everything")(x))
+    seen = {name: models.receptive_field(model, name) for name in ("three", "pooled", "joined")}
+    assert seen == {"three": 3, "pooled": 4, "joined": 12}
+    assert models.receptive_field(model, "everything") == float("inf")
+    assert models.receptive_field(models.vgg16("random", 64), "block5_pool") == 212
+    with pytest.raises(ValueError, match="no layer 'four'"):
+        models.receptive_field(model, "four")
+
+
+def test_inception_resnet_v2_is_as_lesson_06_draws_it():
+    model = models.inception_resnet_v2("random", 96)
+    assert models.receptive_field(model, "conv_7b_ac") == 3039  # Araujo et al., Distill 2019
+    scales = [each.scale for each in model.layers if type(each).__name__ == "CustomScaleLayer"]
+    convolutions = [each for each in model.layers if isinstance(each, keras.layers.Conv2D)]
+    there = {(each.kernel_size, each.filters) for each in convolutions}
+    for size, count, scale, branches in plots.INCEPTION_BLOCKS.values():
+        last = count == scales.count(scale) + (scale == 0.2)  # the last block C is not scaled
+        assert last, (size, scale)
+        for text in (text for branch in branches for text in branch):
+            kernel, filters = text.split(", ")
+            height, width = map(int, kernel.split("×"))
+            assert ((height, width), int(filters)) in there
+    assert len(convolutions) == 244
 
 
 def _text(name: str | bytes) -> str:
@@ -193,6 +224,23 @@ def test_absent_weights_are_said_in_one_sentence_and_the_model_says_random(tmp_p
     assert models.weights_name(models.load(tmp_path / "model.keras")) == "random"
     with pytest.warns(models.MissingWeights):
         assert models.weights_name(models.meso4("published")) == "random"
+
+
+def test_a_borrowed_model_comes_with_a_sentence_that_names_what_it_began_with(
+    tmp_path, monkeypatch
+):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model, said = models.borrowed("vgg16", image_size=64)
+    assert models.weights_name(model) == "random" and models.image_size(model) == 64
+    assert "RANDOM" in said and "ImageNet weights are not on this machine" in said
+    _, said = models.borrowed("meso4", "random")
+    assert said == "meso4 begins with random weights."
+    network = keras.applications.VGG16
+    _stand_in("vgg16", network, tmp_path / "cache" / "imagenet", monkeypatch)
+    model, said = models.borrowed("vgg16", image_size=64)
+    assert models.weights_name(model) == "imagenet"
+    assert said == "vgg16 begins with ImageNet weights."
 
 
 @pytest.mark.parametrize("where", ["cache/imagenet", "keras/models"])

@@ -222,3 +222,17 @@ def test_dots_and_spectra_name_their_lines():
     assert {"as it is", "dim", "skin tone", "share"} <= set(texts())
     plots.spectra({"REAL": np.linspace(9, 1, 64), "FAKE": np.linspace(9, 2, 64)}, "note")
     assert {"REAL", "FAKE", "note"} <= set(texts())
+
+
+def test_inception_blocks_name_kernels_filters_and_scales():
+    plots.inception_blocks()
+    shown = texts()
+    assert {"1×7, 160", "7×1, 192", "block A, 10 times", "join, 1×1, times 0.17"} <= set(shown)
+    assert shown.count("+") == shown.count("unchanged") == 3
+
+
+def test_by_depth_starts_at_no_block_and_counts_in_powers():
+    plots.by_depth({"sum": [1, 10, 100], "scaled": [1, 1, 1]}, "spread")
+    ax = plt.gca()
+    assert [list(line.get_xdata()) for line in ax.get_lines()] == [[0, 1, 2]] * 2
+    assert ax.get_yscale() == "log" and {"sum", "scaled", "spread"} <= set(texts())
