@@ -1,25 +1,26 @@
 """The detector to beat: logistic regression on the eight cues of lesson 02 (lesson 04).
 
 It needs no network and no training run: the measures of every clip are recorded in
-`data/runs/cue_clips.csv`. Later lessons show its score beside every other.
-
-    evaluation.interval(*cue_detector.scores()[["label", "p_fake", "group"]].to_numpy().T)
+`data/runs/cue_clips.csv`. Later lessons show its score beside every other (`beside`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy import stats
+from scipy.special import expit, logit
 
-from course_utils import cue_runs, datasets, settings
+from course_utils import cue_runs, datasets, evaluation, settings
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 KEYS = ["clip", "label", "group", "method", "split"]
+BESIDE = ["accuracy", "log-loss", "AUC"]
 FEW = 10  # a cue that can be measured on fewer clips is left out
 
 
@@ -75,6 +76,57 @@ def scores(learned_from: str | None = None, measured: pd.DataFrame | None = None
         )
     detector = build().fit(x[learned], fake[learned])
     return table.loc[~learned, KEYS].assign(p_fake=detector.predict_proba(x[~learned])[:, 1])
+
+
+def beside(
+    verdicts: Mapping[str, pd.DataFrame],
+    learned_from: str | None = None,
+    measured: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Models beside what needs no network: majority class, base-rate constant, cue detector.
+
+    All are compared on the same clips, those of the first model. Cells are text, with an interval
+    over groups where one can be given; log-loss and AUC as in `evaluation.interval`.
+
+    Parameters
+    ----------
+    verdicts : by the model's name, a row a clip: `clip`, `label`, `group`, `p_fake`
+    learned_from, measured : as for `scores`: what the models learned from
+    """
+    table = measures() if measured is None else measured
+    cues = scores(learned_from, table)
+    if verdicts:
+        clips = next(iter(verdicts.values()))["clip"]
+        cues = cues[cues["clip"].isin(clips)]
+    learned = table if learned_from is None else table[table["split"] == learned_from]
+    constants = evaluation.baselines(learned["label"], cues["label"])
+    rows = {
+        name: {column: f"{constants.loc[key, column]:.2f}" for column in BESIDE}
+        for name, key in {
+            "majority class": "majority class",
+            "base-rate constant": "base rate",
+        }.items()
+    }
+    rows["majority class"]["log-loss"] = "infinite"
+    for name, mine in {"cue detector": cues, **verdicts}.items():
+        judged = mine["label"], mine["p_fake"], mine["group"]
+        rows[name] = {column: str(evaluation.interval(*judged, column)) for column in BESIDE[1:]}
+        rows[name]["accuracy"] = str(_accuracy(*judged))
+    return pd.DataFrame.from_dict(rows, orient="index", columns=BESIDE)
+
+
+def _accuracy(labels: pd.Series, p_fake: pd.Series, groups: pd.Series) -> evaluation.Interval:
+    """Share of clips told right at one half; a jackknife over groups on the logit scale."""
+    right = (p_fake > 0.5) == (labels == "FAKE")
+    without = np.array([right[groups != group].mean() for group in groups.unique()])
+    value, count = float(right.mean()), len(without)
+    if count < 2 or value in (0, 1):
+        return evaluation.Interval(value, groups=count, reason="all are alike")
+    without = (without * len(right) + 0.5) / (len(right) + 1)  # as in evaluation: never 0 or 1
+    errors = logit(without) - logit(without).mean()
+    half = stats.t.ppf(0.975, count - 1) * np.sqrt((count - 1) / count * (errors**2).sum())
+    low, high = expit(logit(value) - half), expit(logit(value) + half)
+    return evaluation.Interval(value, float(low), float(high), count)
 
 
 def coefficients(measured: pd.DataFrame | None = None, level: float = 0.95) -> pd.DataFrame:

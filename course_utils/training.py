@@ -24,11 +24,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 import pandas as pd
 
 from course_utils import datasets, models, settings
+from course_utils.quietly import keras
 
 KEYS = ["crop", "clip", "frame", "time_s", "person", "label", "group", "method", "split"]
 IN_MEMORY = 4 * 2**30  # bytes of decoded crops above which they are read anew in each epoch
@@ -604,6 +604,39 @@ def score(
     return scores
 
 
+def spreads(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
+    """How far the picture comes forward and the error back, layer by layer (lesson 04).
+
+    A row a layer with a kernel, from the picture on: `signal` (root mean square of its outputs),
+    `apart` (that of their distance from the mean over the images: all that tells one image from
+    another), `pull` (root mean square of the loss's gradient, in those of the kernel). All as in
+    training: normalization goes by this batch. The gradient is read off one step of plain descent
+    at rate 1, which is then taken back. Compile the model afterwards.
+    """
+    named = [layer for layer in model.layers if hasattr(layer, "kernel")]
+    inside = keras.Model(model.input, [layer.output for layer in named])
+    before = model.get_weights()
+    answers = keras.tree.flatten(inside(images, training=True))
+    outputs = [keras.ops.convert_to_numpy(each) for each in answers]
+    kernels = [layer.get_weights()[0] for layer in named]
+    model.compile(keras.optimizers.SGD(1.0), loss="sparse_categorical_crossentropy")
+    model.train_on_batch(images, labels)
+    steps = [old - layer.get_weights()[0] for old, layer in zip(kernels, named, strict=True)]
+    model.set_weights(before)
+
+    def size(values: np.ndarray) -> float:
+        return float(np.sqrt(np.mean(np.square(values, dtype=float))))
+
+    return pd.DataFrame(
+        {
+            "signal": [size(each) for each in outputs],
+            "apart": [size(each - each.mean(axis=0)) for each in outputs],
+            "pull": [size(step) / size(old) for step, old in zip(steps, kernels, strict=True)],
+        },
+        index=pd.Index([layer.name for layer in named], name="layer"),
+    )
+
+
 # ------------------------------------------------------------------------------- cross-validation
 
 
@@ -834,6 +867,7 @@ def train(
     batch: int = 32,
     seed: int = settings.SEED,
     patience: int | None = None,
+    augmented: bool = True,
     command: str = "",
 ) -> pd.DataFrame:
     """Train a model on `crops_folder/crops.csv`; the same call resumes a run that was killed.
@@ -855,6 +889,7 @@ def train(
         **{"model": model, "weights": str(weights), "weights_name": models.weights_name(network)},
         **{"split": split, "image_size": image_size},
         **{"epochs": epochs, "batch": batch, "seed": seed, "patience": patience},
+        "augmented": augmented and model != "shallow_vgg16",
     }
     run.mkdir(parents=True, exist_ok=True)
     about = _same_run(run, asked)
@@ -863,12 +898,13 @@ def train(
     _write_json(run / "run.json", asked)
     faces = read_faces(crops, folder, image_size, leaky=split == "random")
     options: dict[str, Any] = {"seed": seed, "patience": patience, "run": run / "checkpoints"}
+    options["augmented"] = asked["augmented"]
     borrowed = models.weights_name(network) not in ("random", "published", "published-f2f")
     if borrowed:
         history = fine_tune(network, faces, (epochs, max(1, epochs // 2)), batch=batch, **options)
     elif model == "shallow_vgg16":
         compiled(network, optimizer=keras.optimizers.SGD(0.01, momentum=0.9, nesterov=True))
-        history = fit(network, faces, epochs, batch, augmented=False, balanced=False, **options)
+        history = fit(network, faces, epochs, batch, balanced=False, **options)
     else:
         rate = float(compiled(network, START_RATE.get(model, 1e-4)).optimizer.learning_rate)
         history = fit(network, faces, epochs, batch, rate=cosine(rate, epochs), **options)
@@ -1058,7 +1094,7 @@ def record(runs: Sequence[str | Path], name: str) -> Recorded:
         table = pd.read_csv(run / "scores.csv").assign(**seed)
         scores.append(table[table["person"] == 0] if "person" in table else table)
         abouts.append(about)
-    same = ("model", "weights", "split", "image_size", "epochs", "batch", "versions", "crops")
+    same = ("model", "weights", "split", "image_size", "epochs", "batch", "augmented", "crops")
     differing = [key for key in same if any(a.get(key) != abouts[0].get(key) for a in abouts)]
     if differing:
         raise ValueError(f"These runs differ in {', '.join(differing)}: record them apart.")
@@ -1092,7 +1128,7 @@ def throughput(
     steps: int = 20,
     command: str = "",
 ) -> pd.DataFrame:
-    """Images a second in training and in scoring, with float32 and with mixed precision (lesson 06).
+    """Images a second in training and scoring, in float32 and in mixed precision (lesson 06).
 
     The same batch over and over, from memory: neither disk nor augmentation is timed. The weights
     are random, for any take as long. Leaves `run_folder/rates.csv` and `run.json`, and returns the
@@ -1109,12 +1145,12 @@ def throughput(
         data = tf.data.Dataset.from_tensors((images, np.arange(batch) % 2)).repeat()
         row: dict[str, Any] = {"precision": "mixed_float16" if mixed else "float32"}
         for name, work in (
-            ("training", functools.partial(network.fit, data, steps_per_epoch=steps, verbose=0)),
-            ("scoring", functools.partial(network.predict, data, steps=steps, verbose=0)),
+            ("training", functools.partial(network.fit, steps_per_epoch=steps, shuffle=False)),
+            ("scoring", functools.partial(network.predict, steps=steps)),
         ):
-            work()  # the first time builds the graph
+            work(data, verbose=0)  # the first time builds the graph
             start = time.perf_counter()
-            work()
+            work(data, verbose=0)
             row[name] = batch * steps / (time.perf_counter() - start)
         rows.append(row)
     keras.config.set_dtype_policy(before)

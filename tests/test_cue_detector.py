@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit
 
 from course_utils import cue_detector, cue_runs, datasets, evaluation, settings
 
@@ -81,6 +82,41 @@ def test_what_is_not_measurable_counts_as_the_median_and_is_told():
     steps = plain[:-1].transform(lost)[0]
     seen = (table["light"] - table["light"].mean()) / table["light"].std(ddof=0)
     assert steps[1:] == pytest.approx([seen.median(), 1.0])
+
+
+def test_models_stand_beside_what_needs_no_network():
+    table = made_up(groups=20)
+    knows = table.assign(p_fake=np.where(table["label"] == "FAKE", 0.8, 0.3))
+    knows.loc[[0, 7], "p_fake"] = 0.8  # two of 120 clips are told wrongly
+    found = cue_detector.beside({"knows": knows}, measured=table)
+    assert list(found.index) == ["majority class", "base-rate constant", "cue detector", "knows"]
+    assert found.loc["majority class", ["accuracy", "log-loss"]].tolist() == ["0.67", "infinite"]
+    assert found.loc["base-rate constant"].tolist() == ["0.67", "0.64", "0.50"]
+    assert found.loc["knows", "accuracy"].startswith("0.98 [0.")
+    cues = cue_detector.scores(measured=table)
+    given = evaluation.interval(cues["label"], cues["p_fake"], cues["group"])
+    assert found.loc["cue detector", "AUC"] == str(given)
+    some = knows[knows["split"] == "test"]
+    found = cue_detector.beside({"knows": some}, "train", table)
+    cues = cue_detector.scores("train", table)
+    assert found.loc["cue detector", "AUC"] == str(
+        evaluation.interval(cues["label"], cues["p_fake"], cues["group"])
+    )
+    assert found.loc["knows", "accuracy"] == "1.00 (no interval: all are alike)"
+
+
+def test_accuracy_has_the_interval_that_its_groups_support():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(30), 6)
+    holds = 0
+    for _ in range(300):
+        skill = expit(1.0 + 0.7 * rng.normal(size=30))[groups]
+        fake = np.tile([0, 0, 1, 1, 1, 1], 30)
+        p_fake = np.where(rng.random(180) < skill, fake, 1 - fake) * 0.6 + 0.2
+        labels = pd.Series(np.where(fake, "FAKE", "REAL"))
+        found = cue_detector._accuracy(labels, pd.Series(p_fake), pd.Series(groups))
+        holds += found.low <= 0.715 <= found.high  # the mean of expit(1 + .7 z)
+    assert 0.91 <= holds / 300 <= 0.99
 
 
 def test_equal_twice():

@@ -539,3 +539,55 @@ def test_a_transfer_run_has_a_history_and_scores_a_seed_and_goes_on(box, borrowe
     )
     resumed = training.run_transfer(folder, partial, "random-frozen", SIZE, 1, 32, 1)
     assert (resumed["p_fake"] == 0.25).all()
+
+
+# --------------------------------------------------------------------------------------- lesson 04
+
+
+def chain(depth: int, rule: str) -> keras.Model:
+    """`depth` square layers on a crop's 48 first values, none of them with a bias."""
+    keras.utils.set_random_seed(0)
+    x = image = keras.Input((SIZE, SIZE, 3))
+    x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(x))
+    for _ in range(depth):
+        x = keras.layers.Dense(64, "relu", kernel_initializer=rule)(x)
+    return keras.Model(image, keras.layers.Dense(2, activation="softmax")(x))
+
+
+def test_spreads_fade_through_glorot_layers_and_not_through_he_layers(faces):
+    images, labels = faces.train[:16], faces.train_labels[:16]
+    faded, kept = (
+        training.spreads(chain(12, rule), images, labels) for rule in ("glorot_normal", "he_normal")
+    )
+    assert len(faded) == 13
+    ratio = faded["signal"].iloc[11] / faded["signal"].iloc[1]
+    assert 0.1 * 2**-5 < ratio < 10 * 2**-5  # each layer halves the variance: ten layers, 2 ** -5
+    assert kept["signal"].iloc[11] / kept["signal"].iloc[1] > 5 * ratio
+    assert (faded["apart"] < faded["signal"]).all()
+    assert (faded["pull"].to_numpy()[:-1] < kept["pull"].to_numpy()[:-1]).all()
+
+
+def test_spreads_leave_the_model_as_it_was_and_read_the_gradient_right(faces):
+    images, labels = faces.train[:8], faces.train_labels[:8]
+    model = chain(0, "glorot_normal")
+    before = model.get_weights()
+    table = training.spreads(model, images, labels)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    flat = images.reshape(8, -1) / 255
+    error = model.predict(images, verbose=0) - np.eye(2)[labels]
+    gradient = flat.T @ error / 8  # of cross-entropy behind a softmax
+    expected = np.sqrt((gradient**2).mean() / (before[0] ** 2).mean())
+    assert table["pull"].iloc[0] == pytest.approx(expected, rel=1e-3)
+
+
+def test_throughput_is_recorded_with_both_precisions(tmp_path, capsys):
+    options = ["--model", "meso4", "--image-size", "32", "--batch", "2"]
+    assert main(["throughput", str(tmp_path / "rates"), *options]) == 0
+    assert "mixed_float16" in capsys.readouterr().out
+    rates = pd.read_csv(tmp_path / "rates" / "rates.csv", index_col="precision")
+    assert list(rates.index) == ["float32", "mixed_float16"]
+    assert (rates[["training", "scoring"]] > 0).all(axis=None)
+    about = json.loads((tmp_path / "rates" / "run.json").read_text())
+    assert (about["model"], about["image_size"], about["batch"]) == ("meso4", 32, 2)
+    assert about["device"] and keras.config.dtype_policy().name == "float32"
