@@ -122,6 +122,7 @@ def _add_train(commands) -> None:
     _training_options(parser)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--patience", type=int, help="stop after so many epochs without a gain")
+    parser.add_argument("--plain", action="store_true", help="without augmentation")
 
     does = "score every crop by models that did not train on its group, for several seeds"
     example = "cross_validate work/faces work/cv --seeds 10 --image-size 128"
@@ -188,6 +189,7 @@ def _train(options: argparse.Namespace) -> int:
         options.batch,
         options.seed,
         options.patience,
+        not options.plain,
         training.command_line(),
     )
     best = history.iloc[history["val_loss"].argmin()]

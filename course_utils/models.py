@@ -20,12 +20,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import keras
 import numpy as np
-from keras import layers
 
 from course_utils import settings
+from course_utils.quietly import keras
 
+layers = keras.layers
 CLASSES = ("REAL", "FAKE")
 
 

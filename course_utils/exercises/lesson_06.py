@@ -8,7 +8,9 @@ from typing import Any
 from course_utils.exercises import Exercise, number
 
 
-def _near(answer: Any, right: float, tolerance: float, known: dict[float, str], else_: str):
+def _near(
+    answer: Any, right: float, tolerance: float, known: dict[Any, str], else_: str
+) -> str | None:
     """`number`, with a sentence for each of the `known` mistakes."""
     for wrong, why in known.items():
         if number(answer, wrong, "", tolerance) is None:
