@@ -475,7 +475,7 @@ def covers(table: pd.DataFrame, level: float = 0.95) -> None:
     ):
         ax.plot(some["groups"], some["covers"], marker=marker, color=color, ls=style, label=method)
     ax.axhline(level, color="black", linewidth=1)
-    ax.text(table["groups"].max(), level + 0.004, "promised", ha="right", va="bottom")
+    ax.text(1.01, level, "promised", transform=ax.get_yaxis_transform(), va="center")
     ax.set(xlabel="groups in the test", ylabel="share that hold the truth", ylim=(0.7, 1.0))
     ax.set_xticks(sorted(table["groups"].unique()))
     ax.legend(frameon=False, loc="lower right")
@@ -627,17 +627,17 @@ def activations(rows: dict[str, Sequence[np.ndarray]], columns: Sequence[str] = 
 
 # ------------------------------------------------------- lesson 05: what is borrowed, what learns
 
-_MOVES = {"kept": "#DDDDDD", "gently": "#FBF6C4", "learns": MARK}
+_MOVES = {"kept": "#DDDDDD", "random": "white", "gently": "#FBF6C4", "learns": MARK}
 
 
 def ways(rows: Mapping[str, Sequence[str]], columns: Sequence[str]) -> None:
-    """Which part of a network learns: a row a way, a box a part: "kept", "gently" or "learns"."""
+    """Which part of a network learns: a row a way, a box a part, and in it a word of `_MOVES`."""
     ax = axes(1.9 + 0.95 * len(columns), 0.5 + 0.6 * len(rows))
     for row, states in enumerate(rows.values()):
         for k, (state, name) in enumerate(zip(states, columns, strict=True)):
             look = {"boxstyle": "round,pad=0.02", "edgecolor": "black", "facecolor": _MOVES[state]}
             ax.add_patch(FancyBboxPatch((k - 0.4, row - 0.3), 0.8, 0.6, **look))
-            weight = "normal" if state == "kept" else "bold"
+            weight = "bold" if state in ("gently", "learns") else "normal"
             ax.text(k, row, state, ha="center", va="center", fontsize=10, fontweight=weight)
             if not row:
                 ax.text(k, -0.42, name, ha="center", va="bottom", fontsize=9)
@@ -652,8 +652,8 @@ def filters(kernels: Mapping[str, np.ndarray]) -> None:
 
     Mid-gray is 0; each tile is stretched to its own largest number.
     """
-    _, row = plt.subplots(1, len(kernels), figsize=(3.1 * len(kernels), 3.4), squeeze=False,
-                          layout="constrained")  # fmt: skip
+    _, row = plt.subplots(1, len(kernels), figsize=(3.1 * len(kernels), 3.4), squeeze=False)
+    plt.gcf().set_layout_engine("constrained", wspace=0.08)
     for ax, (name, kernel) in zip(row.flat, kernels.items(), strict=True):
         size, count = kernel.shape[0], kernel.shape[3]
         columns = int(np.ceil(np.sqrt(count)))
