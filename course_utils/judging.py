@@ -171,7 +171,8 @@ def export(
     data : what it was trained on, in words a person understands
     practice : whether that was the virtual actors: judgments of other footage then say so
     command : that trained it
-    how : aggregation; by default the one with the least log-loss on the validation clips
+    how : aggregation; by default the one with the least log-loss on the validation clips, but not
+        the maximum: it grows with the number of faces, and `judge` looks at more than training did
     notes : more for the card
 
     Returns
@@ -182,7 +183,8 @@ def export(
 
     folder = Path(folder)
     if how is None:
-        how = str(evaluation.compare_aggregations(scores)["log-loss"].idxmin())
+        losses = evaluation.compare_aggregations(scores)["log-loss"]
+        how = str(losses.drop("maximum").idxmin())
     table = evaluation.verdicts(scores, how=how)
     labels, raw = table["label"], table["p_fake"]
     temperature = evaluation.fit_temperature(labels, raw)

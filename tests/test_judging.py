@@ -138,6 +138,17 @@ def test_optimizer_is_not_shipped(tmp_path, near):
     assert not keras.saving.load_model(tmp_path / "out" / "model.keras").compiled
 
 
+def test_maximum_is_not_chosen_where_it_is_best(tmp_path, near):
+    made = made_scores()
+    low = made.assign(frame=1, p_fake=np.where(made["label"] == "FAKE", 0.05, made["p_fake"]))
+    scores = pd.concat([made, low])
+    assert evaluation.compare_aggregations(scores)["log-loss"].idxmin() == "maximum"
+    model = small_model()
+    parts = (features(near[:40], model, "t"), features(near[40:], model, "v"))
+    card = judging.export(tmp_path, model, scores, *parts, data="drawn", practice=False)
+    assert card["aggregation"] != "maximum"
+
+
 def test_incomplete_folders_are_refused_with_a_sentence(tmp_path, detector):
     with pytest.raises(ValueError, match=r"holds no model\.keras"):
         judging.load(tmp_path)
