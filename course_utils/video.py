@@ -269,6 +269,7 @@ def write(
     fps: float,
     audio: tuple[np.ndarray, int] | None = None,
     crf: int = 20,
+    qp: int | None = None,
 ) -> None:
     """Write RGB frames, and sound if there is any, as an MP4 that browsers play.
 
@@ -281,6 +282,7 @@ def write(
     frames : uint8 arrays H x W x 3, all of one size
     audio : (float samples in -1..1, mono, samples a second)
     crf : 18 is hardly distinguishable from the original, 40 is bad
+    qp : a constant quantizer instead of `crf`: no part of a picture gets more bits than another
 
     """
     path = Path(path)
@@ -288,7 +290,11 @@ def write(
     try:
         with av.open(str(partial), "w", options={"movflags": "+faststart"}) as container:
             _write_streams(
-                container, iter(frames), Fraction(fps).limit_denominator(1001), audio, crf
+                container,
+                iter(frames),
+                Fraction(fps).limit_denominator(1001),
+                audio,
+                {"crf": str(crf)} if qp is None else {"qp": str(qp)},
             )
         partial.replace(path)
     finally:
@@ -300,13 +306,13 @@ def _write_streams(
     frames: Iterator[np.ndarray],
     rate: Fraction,
     audio: tuple[np.ndarray, int] | None,
-    crf: int,
+    options: dict[str, str],
 ) -> None:
     first = next(frames, None)
     if first is None:
         raise ValueError("There are no frames to write.")
     height, width = first.shape[:2]
-    stream = container.add_stream("libx264", rate=rate, options={"crf": str(crf)})
+    stream = container.add_stream("libx264", rate=rate, options=options)
     stream.width, stream.height = width + width % 2, height + height % 2
     stream.pix_fmt = "yuv420p"
     stream.codec_context.colorspace = stream.codec_context.color_primaries = 1  # BT.709

@@ -104,6 +104,12 @@ def grain(frames: np.ndarray, amount: float, seed: int) -> Iterator[np.ndarray]:
         yield np.clip(np.round(rgb + noise), 0, 255).astype(np.uint8)
 
 
+def upload(path: Path, qp: int) -> None:
+    """Code a clip once more, as a platform does with what a camera has coded."""
+    frames = [frame.rgb for frame in video.frames(path, every=1)]
+    video.write(path, frames, FPS, video.sound(path), qp=qp)
+
+
 def build(
     out: str | Path, seed: int = casting.SEED, jobs: int = 2, casts: int | None = None
 ) -> pd.DataFrame:
@@ -170,6 +176,7 @@ def _film_cast(
             write_masks(out / "masks" / f"{Path(clip.clip).stem}.png", fake.masks)
         coded = np.stack(list(grain(frames, clip.grain, clip.seed)))
         video.write(out / clip.clip, coded, FPS, (sound, RATE), int(clip.crf))
+        upload(out / clip.clip, int(clip.qp))
         if clip.clip in extras["near_lossless"]:
             path = out / "near_lossless" / clip.clip
             video.write(path, coded, FPS, (sound, RATE), NEAR_LOSSLESS_CRF)

@@ -59,8 +59,9 @@ def plan(seed: int = SEED) -> pd.DataFrame:
 
     Columns: ``clip``, ``label``, ``original``, ``method``, ``target``, ``donor``, ``cast``,
     ``split``, ``skin_tone``, ``strength`` (0..1, spread evenly within each method and split), a
-    column ``cue_NAME`` for each of ``CUES`` (its dial; 0 on REAL clips), ``crf`` and ``grain`` (how
-    the clip is coded: drawn for REAL and FAKE from one distribution), ``quiz`` and ``seed``.
+    column ``cue_NAME`` for each of ``CUES`` (its dial; 0 on REAL clips), ``grain``, ``crf`` and
+    ``qp`` (how the clip is coded: drawn for REAL and FAKE from one distribution; ``qp`` widely, so
+    that the size of a file says little about what is in it), ``quiz`` and ``seed``.
     """
     rng = np.random.default_rng([seed, 2])
     actors = cast(seed)
@@ -96,6 +97,7 @@ def plan(seed: int = SEED) -> pd.DataFrame:
     clips["grain"] = rng.uniform(0.2, 0.8, len(clips)).round(3)
     clips["quiz"] = _quiz(clips, rng)
     clips["seed"] = rng.integers(2**31, size=len(clips))
+    clips["qp"] = rng.integers(18, 29, len(clips))
     return clips.sort_values("clip", ignore_index=True)
 
 
