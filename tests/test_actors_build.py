@@ -1,8 +1,10 @@
 """The builder goes on where it stopped, and names what it leaves out."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from course_utils import video
 from course_utils.actors import build
 
 CUES = ("skin_tone", "glasses")
@@ -48,3 +50,16 @@ def test_finished_probes_are_not_filmed_again(studio, tmp_path):
     pd.testing.assert_frame_equal(first, again)
     build._probe_actor(tmp_path, who(0), CUES)
     assert len(studio) == 2
+
+
+def test_an_upload_keeps_frames_and_sound_nearly_as_they_were(tmp_path):
+    path, sound = tmp_path / "a.mp4", np.sin(np.arange(16000) / 9).astype(np.float32) / 2
+    ramp = np.linspace(0, 255, 64).astype(np.uint8)[None, :, None].repeat(48, 0).repeat(3, 2)
+    video.write(path, [ramp] * build.FPS, build.FPS, (sound, build.RATE))
+    first = path.read_bytes()
+    build.upload(path, 20)
+    frames = list(video.frames(path, every=1))
+    assert path.read_bytes() != first and len(frames) == build.FPS
+    assert np.abs(frames[5].rgb.astype(int) - ramp).mean() < 3
+    heard, rate = video.sound(path)
+    assert rate == build.RATE and np.std(heard) == pytest.approx(np.std(sound), rel=0.1)

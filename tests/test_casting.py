@@ -63,7 +63,7 @@ def test_real_clips_have_no_dial_turned_and_fakes_only_their_methods(plan):
 def test_names_and_coding_tell_nothing_of_the_label(plan):
     assert plan["clip"].is_unique and plan["clip"].str.fullmatch(r"[a-z]{10}\.mp4").all()
     assert plan["clip"].is_monotonic_increasing, "rows are in the order of names, not of labels"
-    for column in ("crf", "grain"):
+    for column in ("crf", "grain", "qp"):
         means = plan.groupby("label")[column].agg(["mean", "sem"])
         gap = abs(means["mean"].diff().iloc[-1])
         assert gap < 3.5 * (means["sem"] ** 2).sum() ** 0.5

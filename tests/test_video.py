@@ -326,6 +326,15 @@ def test_colors_survive(tmp_path):
         assert rgb[24, 32 * i + 16].tolist() == pytest.approx(color, abs=4)
 
 
+def test_a_constant_quantizer_sets_the_size_of_the_file(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (4, 48, 64, 3), dtype=np.uint8)
+    sizes = []
+    for qp in (18, 24, 30):
+        video.write(tmp_path / "a.mp4", noise, fps=10, qp=qp)
+        sizes.append((tmp_path / "a.mp4").stat().st_size)
+    assert sizes[0] > 1.2 * sizes[1] > 1.4 * sizes[2]
+
+
 def test_sound_stays_in_step(tmp_path):
     clicks = np.zeros(32000, np.float32)
     for second in (0.25, 0.5, 1.5):
