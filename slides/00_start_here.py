@@ -14,7 +14,7 @@ def draw(save: Callable[[str], None]) -> None:
     save("elsewhere")
 
     clips, _ = datasets.read(settings.MINI_DFDC)
-    real = clips.loc[clips["label"] == "REAL", "clip"].iloc[:3]
+    real = clips.loc[(clips["label"] == "REAL") & (clips["split"] == "train"), "clip"].iloc[:3]
     shown = [next(video.frames(settings.MINI_DFDC / clip, count=1)).rgb for clip in real]
     plots.frames(shown, [[face.box for face in faces.detect(rgb)] for rgb in shown], columns=3)
     save("face")

@@ -26,7 +26,7 @@ def draw(save: Callable[[str], None]) -> None:
     clips = clips[clips["quiz"].ne(True)]
     titles = ["REAL", "FAKE"]
 
-    frames, marks = zip(*(middle(track) for track in pair(clips, "skin_tone")), strict=True)
+    frames, marks = zip(*(middle(track) for track in pair(clips, "skin_tone", 2)), strict=True)
     plots.regions(frames, [skin(points) for points in marks], titles)
     save("skin")
 
@@ -49,10 +49,11 @@ def draw(save: Callable[[str], None]) -> None:
     save("alarms")
 
 
-def pair(clips: pd.DataFrame, cue: str) -> list[cues.Track]:
-    """The fake in which a cue's dial is highest, after the clip it was made from."""
-    fakes = clips[clips["original"].isin(clips["clip"]) & (clips["method"] != "animate")]
-    fake = fakes.loc[fakes[f"cue_{cue}"].idxmax()]
+def pair(clips: pd.DataFrame, cue: str, rank: int = 0) -> list[cues.Track]:
+    """The fake in which a cue's dial is highest (`rank` 0), after the clip it was made from."""
+    methods = ["lipsync"] if cue == "lip_sync" else ["swap", "graphics"]
+    fakes = clips[clips["original"].isin(clips["clip"]) & clips["method"].isin(methods)]
+    fake = fakes.sort_values(f"cue_{cue}", ascending=False).iloc[rank]
     return [cues.follow(settings.MINI_DFDC / name) for name in (fake["original"], fake["clip"])]
 
 
