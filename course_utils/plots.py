@@ -731,7 +731,7 @@ def by_depth(
         ax.plot(range(len(values)), values, color=color, linestyle=dash, linewidth=2, label=name)
     ax.set(xlabel=xlabel, ylabel=ylabel, yscale="log")
     ax.xaxis.get_major_locator().set_params(integer=True)
-    ax.legend(frameon=False)
+    ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
 
 
 # ------------------------------------------------ lessons 04 to 07: networks, training, held-out
