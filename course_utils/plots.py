@@ -768,6 +768,7 @@ def curves(
             ax.annotate(words, (1, value), (-3, 3), xycoords=("axes fraction", "data"),
                         textcoords="offset points", ha="right", color=NEUTRAL)  # fmt: skip
         ax.set(xlabel="epoch", title=name)
+        ax.margins(y=0.1)  # room for the words above the highest baseline
         ax.spines[["top", "right"]].set_visible(False)
     row[0, 0].set_ylabel(column)
     row[0, -1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
@@ -831,7 +832,8 @@ def repeats(values: Mapping[str, Sequence[float]], xlabel: str, chance: float) -
         ax.annotate(f"{mean:.2f}", (mean, row), (0, 12), textcoords="offset points", ha="center",
                     fontweight="bold")  # fmt: skip
     ax.axvline(chance, color=NEUTRAL, linestyle="--")
-    ax.annotate("guessing", (chance, -0.6), (3, -2), textcoords="offset points", color=NEUTRAL,
-                va="top")  # fmt: skip
-    ax.set(xlabel=xlabel, xlim=(0, 1.02), ylim=(len(values) - 0.5, -0.6))
+    bottom = len(values) - 0.4
+    ax.annotate("guessing", (chance, bottom), (3, 2), textcoords="offset points", color=NEUTRAL,
+                va="bottom")  # fmt: skip
+    ax.set(xlabel=xlabel, xlim=(0, 1.02), ylim=(bottom, -0.6))
     ax.set_yticks(range(len(values)), list(values))
