@@ -635,7 +635,8 @@ def ways(rows: Mapping[str, Sequence[str]], columns: Sequence[str]) -> None:
     ax = axes(1.9 + 0.95 * len(columns), 0.5 + 0.6 * len(rows))
     for row, states in enumerate(rows.values()):
         for k, (state, name) in enumerate(zip(states, columns, strict=True)):
-            look = {"boxstyle": "round,pad=0.02", "edgecolor": "black", "facecolor": _MOVES[state]}
+            look: dict[str, Any] = {"boxstyle": "round,pad=0.02", "facecolor": _MOVES[state]}
+            look["edgecolor"] = "black"
             ax.add_patch(FancyBboxPatch((k - 0.4, row - 0.3), 0.8, 0.6, **look))
             weight = "bold" if state in ("gently", "learns") else "normal"
             ax.text(k, row, state, ha="center", va="center", fontsize=10, fontweight=weight)
@@ -691,7 +692,8 @@ def inception_blocks() -> None:
 
 def _inception_block(ax: Axes, name: str, size: str, count: int, scale: float, branches) -> None:
     def box(x: float, y: float, text: str, half: float = 0.41, color: str = "white") -> None:
-        look = {"boxstyle": "round,pad=0.02", "facecolor": color, "edgecolor": COLORS["REAL"]}
+        look: dict[str, Any] = {"boxstyle": "round,pad=0.02", "facecolor": color}
+        look["edgecolor"] = COLORS["REAL"]
         ax.add_patch(FancyBboxPatch((x - half, y - 0.2), 2 * half, 0.4, **look))
         ax.text(x, y, text, ha="center", va="center", fontsize=9)
 
@@ -730,7 +732,7 @@ def by_depth(
     for (name, values), (color, dash) in zip(curves.items(), looks, strict=False):
         ax.plot(range(len(values)), values, color=color, linestyle=dash, linewidth=2, label=name)
     ax.set(xlabel=xlabel, ylabel=ylabel, yscale="log")
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.set_major_locator(plt.MaxNLocator(integer=True))
     ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
 
 
