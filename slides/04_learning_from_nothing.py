@@ -22,12 +22,14 @@ def draw(save: Callable[[str], None]) -> None:
     gray = few[0].mean(axis=2) / 255
     kernels = {"right minus left": RIGHT, "below minus above": RIGHT.T, "minus neighbors": AROUND}
     answers = [convolve(gray, kernel) for kernel in kernels.values()]
-    plots.activations({"": [few[0], *answers]}, ["the crop", *kernels])
+    plots.activations({"a face": [few[0], *answers]}, ["the crop", *kernels])
     save("edges")
 
     relu = np.maximum(answers[0], 0)
     pooled = relu.reshape(48, 2, 48, 2).max(axis=(1, 3))
-    plots.activations({"": [answers[0], relu, pooled]}, ["answer", "ReLU", "pooled, 2 × 2"])
+    plots.activations(
+        {"right minus left": [answers[0], relu, pooled]}, ["answer", "ReLU", "pooled, 2 × 2"]
+    )
     save("steps")
 
     small = np.stack([models.resize(rgb, 64) for rgb in few])
@@ -55,7 +57,7 @@ def draw(save: Callable[[str], None]) -> None:
     sizes = {}
     for name, table in {"VGG16": vgg16, "Meso-4": meso}.items():
         sizes[f"{name}: signal"] = table["signal"][:-1]
-        sizes[f"{name}: what differs between faces"] = table["apart"][:-1]
+        sizes[f"{name}: apart"] = table["apart"][:-1]
     plots.by_depth(sizes, "size", "layer, counted from 0")
     save("fade")
     plots.by_depth({"VGG16": vgg16["pull"], "Meso-4": meso["pull"]},
