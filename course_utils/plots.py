@@ -747,12 +747,12 @@ def curves(
     """Training and validation `column` by epoch, a panel a history (`training.fit`; lesson 07).
 
     Several seeds (a column `seed`) are drawn as their median and a band from the least to the most.
-    The best epoch on validation (of the median) is marked; `baselines` are dashed lines.
+    The best epoch on validation (of the median) is marked; `baselines` are dotted lines.
     """
     size = (3.9 * len(histories) + 1.2, 3.3)
     _, row = plt.subplots(1, len(histories), figsize=size, sharey=True, squeeze=False,
                           layout="constrained")  # fmt: skip
-    looks = [(column, "training", "black", "-"), (f"val_{column}", "validation", "#D55E00", "--")]
+    looks = [(column, "training", "black", "-"), (f"val_{column}", "validation", GOOD, "--")]
     for ax, (name, history) in zip(row.flat, histories.items(), strict=True):
         for key, label, color, style in looks:
             by_epoch = history.groupby("epoch")[key]

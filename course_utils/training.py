@@ -1072,7 +1072,7 @@ def recorded(name: str) -> Recorded:
     history = folder / "history.csv"
     return Recorded(
         pd.read_csv(history) if history.is_file() else pd.DataFrame(),
-        pd.read_csv(folder / "scores.csv", keep_default_na=True),
+        pd.read_csv(folder / "scores.csv"),
         json.loads((folder / "run.json").read_text()),
     )
 
