@@ -130,6 +130,7 @@ def _add_train(commands) -> None:
     _training_options(parser)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--jobs", type=int, help="models trained at once (one a core; on a GPU, 1)")
 
     does = "store finished runs that differ in their seed as one in data/runs"
     parser = _add(commands, _record, does, "record meso4-grouped work/seed0 work/seed1")
@@ -214,7 +215,8 @@ def _cross_validate(options: argparse.Namespace) -> int:
         options.batch,
         options.seeds,
         options.folds,
-        command=training.command_line(),
+        options.jobs,
+        training.command_line(),
     )
     print(f"{len(scores)} scores of {scores['crop'].nunique()} crops in {options.out}/scores.csv.")
     return 0

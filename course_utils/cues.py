@@ -488,54 +488,64 @@ def head_normals(points: np.ndarray) -> np.ndarray:
     return np.dstack([x, y, np.sqrt(np.maximum(1 - x * x - y * y, 0))])
 
 
-def light_difference(rgb: np.ndarray, points: np.ndarray) -> np.ndarray | None:
+NECK_TURNS = 0.03  # by which the neck's step changes with each degree that the head is turned
+
+
+def light_difference(rgb: np.ndarray, points: np.ndarray, yaw: float = 0.0) -> float:
     """How differently the inner face and the skin around it are lit, on one upright picture.
 
-    Change of the log ratio (around against the inner face's own light, carried on by its spherical
-    harmonics) from the viewer's left to right; None where skin is not seen on both sides.
-    Lesson 02.
+    The slope of the log light from the viewer's left to right over the inner face, minus the slope
+    of the step that it takes at the outline: from each skin pixel around to the nearest one of the
+    inner face, across the neck and between the two sides of the head. Per eye distance; 0 where the
+    light goes on over the outline and comes from the front; `yaw` in degrees, since a turned head
+    shades the neck. NaN where skin is seen neither below nor on both sides. Lesson 02.
     """
     lab = cv2.GaussianBlur(_lab(rgb), (0, 0), 1.5)
-    linear = (cv2.GaussianBlur(rgb, (0, 0), 1.5).astype(np.float32) / 255) ** 2.2
-    bright = linear.mean(2)
-    normals, d = head_normals(points), _distance(points)
-    inner = (d > 0.12) & ~_features(points) & (np.arange(UPRIGHT[1])[:, None] < points[33, 1])
-    if inner.sum() < 300:
-        return None
-    basis = harmonics(normals[inner])
-    ridge = np.diag([0, 1, 1, 1]) * 0.02 * len(basis)
-    weights = np.linalg.solve(basis.T @ basis + ridge, basis.T @ bright[inner])
-    mean = float(bright[inner].mean())
-    predicted = np.maximum(harmonics(normals.reshape(-1, 3)) @ weights, 0.15 * mean)
-    ratio = np.log((bright + 0.01) / (predicted.reshape(bright.shape) + 0.01))
-    hue = np.median(lab[inner][:, 1:], 0)
+    bright = ((cv2.GaussianBlur(rgb, (0, 0), 1.5).astype(np.float32) / 255) ** 2.2).mean(2)
+    d, log = _distance(points), np.log(bright + 0.01)
+    core = (d > 0.18) & (d < 0.5) & ~_features(points)
+    if core.sum() < 300:
+        return float("nan")
+    hue, mean = np.median(lab[core][:, 1:], 0), float(bright[core].mean())
     skin = (np.linalg.norm(lab[..., 1:] - hue, axis=2) < 12) & (bright > 0.08 * mean)
-    sides, around = [], _around(points)
-    for name in ("left", "right"):
-        there = ratio[around[name] & skin]
-        if len(there) < 40:
-            return None
-        sides.append(np.median(there))
-    return np.array([sides[1] - sides[0]])
+    core &= skin
+    _, label = cv2.distanceTransformWithLabels(
+        (~core).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    nearest = np.zeros(int(label.max()) + 1, np.float32)
+    nearest[label[core]] = log[core]
+    step = log - nearest[label]
+    x = np.broadcast_to((np.arange(UPRIGHT[0]) - points[27:31, 0].mean()) / UNIT, log.shape)
+    around = {name: region & skin for name, region in _around(points).items()}
+    slopes = []
+    if around["neck"].sum() > 150:
+        slope = np.polyfit(x[around["neck"]], step[around["neck"]], 1)[0]
+        slopes.append(slope + NECK_TURNS * yaw)
+    left, right = around["left"], around["right"]
+    if min(left.sum(), right.sum()) >= 15:
+        rise = np.median(step[right]) - np.median(step[left])
+        slopes.append(rise / (np.median(x[right]) - np.median(x[left])))
+    if not slopes:
+        return float("nan")
+    return float(np.polyfit(x[core], log[core], 1)[0] - np.mean(slopes))
 
 
 def light(track: Track) -> Measure:
-    """An inner face lit from another side than the head: a log ratio of brightness. Lesson 02.
+    """An inner face lit from another side than the head: log of brightness, per eye distance.
 
-    The size of :func:`light_difference`, the median of ten frames: 0.7 says that one side of the
-    head is twice as bright beside the other as the inner face's own light has it. After Johnson &
-    Farid 2007 and Kee & Farid 2010, with an egg for the head.
+    The size of :func:`light_difference`, the median of ten frames. After Johnson & Farid 2007 and
+    Kee & Farid 2010, who compare the light that parts of a picture tell of. Lesson 02.
     """
     if reason := _missing(track, 1):
         return _cannot(reason)
     pictures, points = track.upright
     if _colorless(pictures):
         return _cannot("the picture is black and white: skin is not to be told from a wall")
-    asked = (light_difference(pictures[i], points[i]) for i in _some(track, 10))
-    found = [answer for answer in asked if answer is not None]
-    if not found:
-        return _cannot("skin is not to be seen on both sides of the face")
-    return Measure(float(abs(np.median(found))))
+    yaw = track.yaw[track.indices]
+    found = np.array([light_difference(pictures[i], points[i], yaw[i]) for i in _some(track, 10)])
+    if not np.isfinite(found).any():
+        return _cannot("skin is to be seen neither on the neck nor on both sides of the face")
+    return Measure(float(abs(np.nanmedian(found))))
 
 
 # Edge flicker -----------------------------------------------------------------------------------
@@ -712,6 +722,7 @@ def fine_detail(track: Track) -> Measure:
 
 # Glasses and jewelry ----------------------------------------------------------------------------
 
+LINE = 20  # gray levels: a fainter line is skin
 _CELL = 8  # side in pixels of the cells in which lines are followed
 
 
@@ -746,14 +757,15 @@ def thin_lines(rgb: np.ndarray, points: np.ndarray) -> np.ndarray:
 def glasses(track: Track) -> Measure:
     """Rims and jewelry that come and go: change of their lines over their strength. Lesson 02.
 
-    Cells in which a line was strong in a quarter of the frames are followed (:func:`thin_lines`);
-    each frame is compared with the mean of its neighbors, so that a turning head does not count.
+    Cells in which a line was ever to be seen are followed (:func:`thin_lines`: above 20 in one
+    frame of fifty), so that rims which fade count too; each frame is compared with the mean of its
+    neighbors, so that a turning head does not count.
     """
     if reason := _missing(track, 8):
         return _cannot(reason)
     pictures, points = track.upright
     lines = np.stack([thin_lines(*pair) for pair in zip(pictures, points, strict=True)])
-    worn = np.percentile(lines, 90, axis=0) > 30
+    worn = np.percentile(lines, 98, axis=0) > LINE
     if worn.sum() < 16:
         return _cannot("no thin lines like those of glasses or jewelry are to be seen")
     run = np.diff(track.indices) == 1
@@ -768,14 +780,13 @@ def glasses(track: Track) -> Measure:
 # Teeth ------------------------------------------------------------------------------------------
 
 
-LIGHT_TEETH = 0.5  # share of the skin's lightness that teeth have at least
+def white_band(rgb: np.ndarray, points: np.ndarray) -> float:
+    """Lightness that a quarter of the open mouth has without a gap, as a share of the skin's.
 
-
-def tooth_texture(rgb: np.ndarray, points: np.ndarray) -> float:
-    """Spread of lightness over the teeth as a share of their lightness; 0 is one white band.
-
-    NaN where the mouth is shut or nothing in it is nearly as light as the cheeks. `points` in the
-    picture given, which is looked at upright with an eye distance of 96 pixels. Lesson 02.
+    Each pixel counts as its darkest neighbor within a tooth's width (3 x 13 pixels where the eyes
+    lie 96 apart), so teeth are as dark as the gaps between them, a white band keeps its lightness,
+    and a mouth in which no teeth are to be seen is dark. NaN where it is shut. `points` in the
+    picture given, which is looked at upright. Lesson 02.
     """
     matrix = 2 * forgery.umeyama(forgery.five_points(points), _PLACES)
     moved = points @ matrix[:, :2].T + matrix[:, 2]
@@ -788,32 +799,26 @@ def tooth_texture(rgb: np.ndarray, points: np.ndarray) -> float:
     cv2.fillPoly(inner, [outline], 1, cv2.LINE_8, 4)
     if inner.any(1).sum() < 0.09 * 2 * UNIT or inner.sum() < 150:
         return float("nan")
-    bright = np.percentile(lightness[inner > 0], 92)
-    skin = np.percentile(lightness[:64], 50)  # the upper lip and what lies beside the nose
-    if bright < LIGHT_TEETH * skin:
-        return float("nan")
-    found = ((lightness > 0.6 * bright) & (inner > 0)).astype(np.uint8)
-    found = cv2.morphologyEx(found, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8)) * inner
-    core = cv2.erode(found, np.ones((3, 3), np.uint8)) > 0
-    if core.sum() < 60:
-        return float("nan")
-    return float(lightness[core].std() / bright)
+    skin = np.median(lightness[:64])  # the upper lip and what lies beside the nose
+    darkest = cv2.erode(lightness, np.ones((3, 13), np.uint8))
+    return float(np.percentile(darkest[inner > 0], 75) / max(skin, 5))
 
 
 def teeth(track: Track) -> Measure:
-    """Teeth without gaps: minus the log of their texture, where the mouth is open. Lesson 02.
+    """Teeth without gaps: how light a band of the open mouth is, next to the skin. Lesson 02.
 
-    :func:`tooth_texture`, the median of the up to 24 frames in which the mouth is widest open.
-    After the observation of Matern et al. 2019 that faked teeth are one white blob.
+    :func:`white_band`, the median of the up to 24 frames in which the mouth is widest open: 1 is
+    as light as skin. After the observation of Matern et al. 2019 that faked teeth are one white
+    blob.
     """
     if reason := _missing(track, 1, eyes=24):
         return _cannot(reason)
     widest = track.indices[np.argsort(-mouth_opening(track)[track.indices])][:24]
-    found = [tooth_texture(track.frames[i], track.points[i]) for i in widest]
+    found = [white_band(track.frames[i], track.points[i]) for i in widest]
     found = [v for v in found if np.isfinite(v)]
     if not found:
         return _cannot("the mouth is never open far enough to show teeth")
-    return Measure(float(-np.log(np.median(found) + 0.01)))
+    return Measure(float(np.median(found)))
 
 
 # Iris -------------------------------------------------------------------------------------------
@@ -821,11 +826,11 @@ def teeth(track: Track) -> Measure:
 MIN_IRIS = 18  # pixels across: below, a highlight is one or two pixels
 
 
-def highlight(rgb: np.ndarray, outline: np.ndarray) -> np.ndarray | None:
-    """An eye's highlight, brought to an iris of radius 12 in the middle of 32 x 32 pixels, 0..1.
+def iris_disk(rgb: np.ndarray, outline: np.ndarray) -> np.ndarray | None:
+    """An eye's iris in gray levels, of radius 12 in the middle of 32 x 32 pixels; NaN off the eye.
 
-    `outline`: the eye's six landmarks. None where the eye is shut or nothing shines in it.
-    Lesson 02.
+    `outline`: the eye's six landmarks; beyond their opening and beyond two thirds of the radius,
+    where the white of the eye begins, the answer is NaN. None where the eye is shut. Lesson 02.
     """
     width = float(np.hypot(*(outline[3] - outline[0])))
     radius = 0.22 * width
@@ -837,7 +842,7 @@ def highlight(rgb: np.ndarray, outline: np.ndarray) -> np.ndarray | None:
     x1, y1 = (outline.max(0) + width / 2).astype(int) + 1
     gray = rgb[y0:y1, x0:x1].astype(np.float32).mean(2)
     lids = cv2.dilate(opening, np.ones((max(3, round(0.08 * width)) | 1, 1), np.uint8))
-    here = lids[y0:y1, x0:x1] > 0  # highlights sit high, at the upper lid
+    here = lids[y0:y1, x0:x1] > 0
     size = max(3, round(0.25 * width)) | 1
     disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     calm = np.minimum(cv2.morphologyEx(gray, cv2.MORPH_OPEN, disk), gray)
@@ -845,36 +850,41 @@ def highlight(rgb: np.ndarray, outline: np.ndarray) -> np.ndarray | None:
     soft = cv2.GaussianBlur(np.where(here, calm, 255).astype(np.float32), (0, 0), 0.6 * radius)
     soft[~here] = np.inf
     cy, cx = np.unravel_index(int(soft.argmin()), soft.shape)
-    shine = np.where(here, gray - calm, 0).astype(np.float32)
     zoom = 12 / radius
     move = np.array([[zoom, 0, 16 - zoom * cx], [0, zoom, 16 - zoom * cy]])
-    spot = cv2.warpAffine(shine, move, (32, 32))
+    if zoom < 0.8:
+        gray = cv2.GaussianBlur(gray, (0, 0), 0.4 / zoom)
+    out = cv2.warpAffine(gray, move, (32, 32))
+    seen = cv2.warpAffine(opening[y0:y1, x0:x1] * 255, move, (32, 32)) > 128
     ys, xs = np.mgrid[:32, :32] - 16
-    spot[np.hypot(xs, ys) > 10] = 0  # beyond lies the white of the eye
-    if spot.max() < 25:
-        return None
-    return np.clip(2 * spot / spot.max() - 0.8, 0, 1)
+    out[~seen | (np.hypot(xs, ys) > 8)] = np.nan
+    return out
 
 
-def highlight_overlap(one: np.ndarray, other: np.ndarray, reach: int = 4) -> float:
-    """Intersection over union of two highlights (32, 32), 0..1, at the best shift within `reach`.
+def iris_match(one: np.ndarray, other: np.ndarray, reach: int = 4) -> float:
+    """How alike two irises (32, 32) are: their correlation at the best shift within `reach`.
 
-    The shift, a third of an iris at most, forgives where the irises were taken to be. Lesson 02.
+    From -1 to 1; the shift, a third of an iris at most, forgives where the irises were taken to be.
+    NaN where the lids hide too much of either. Lesson 02.
     """
-    best = 0.0
+    best = float("nan")
     for dy in range(-reach, reach + 1):
         for dx in range(-reach, reach + 1):
             moved = np.roll(other, (dy, dx), (0, 1))
-            both = np.minimum(one, moved).sum() / max(float(np.maximum(one, moved).sum()), 1e-6)
-            best = max(best, float(both))
-    return best
+            both = np.isfinite(one) & np.isfinite(moved)
+            if both.sum() >= 60:
+                a, b = (disk[both] - disk[both].mean() for disk in (one, moved))
+                best = np.fmax(best, (a @ b) / max(float(np.sqrt((a @ a) * (b @ b))), 1e-6))
+    return float(best)
 
 
 def iris(track: Track) -> Measure:
-    """Highlights that differ between the eyes: 1 minus their overlap (IoU). Lesson 02.
+    """Highlights that differ between the eyes: 1 minus the irises' correlation. Lesson 02.
 
-    Both eyes see the same lamps (Hu, Li & Lyu 2021). Needs an iris of 18 pixels, that is a close or
-    large picture; at a video's size the cue cannot be measured.
+    Both eyes see the same lamps (Hu, Li & Lyu 2021, who compare where the highlights overlap; a
+    highlight of two or three pixels seldom overlaps with its twin, so whole irises are compared
+    here, pupil included). Needs an iris of 18 pixels, that is a close or large picture; at a
+    video's size the cue cannot be measured.
     """
     if reason := _missing(track, 1):
         return _cannot(reason)
@@ -883,15 +893,21 @@ def iris(track: Track) -> Measure:
     across = 0.38 * float(np.median(widths))
     if across < MIN_IRIS:
         return _cannot(f"too small to measure: the iris is {across:.0f} pixels wide")
-    overlaps = []
+    matches, shining = [], False
     for i in _some(track, 8):
         index = track.indices[i]
-        pair = [highlight(track.frames[index], track.points[index, eye]) for eye in forgery.EYES]
-        if pair[0] is not None and pair[1] is not None:
-            overlaps.append(highlight_overlap(pair[0], pair[1]))
-    if not overlaps:
-        return _cannot("no highlight is to be seen in both eyes")
-    return Measure(float(1 - np.median(overlaps)))
+        one, other = (
+            iris_disk(track.frames[index], track.points[index, eye]) for eye in forgery.EYES
+        )
+        if one is not None and other is not None:
+            shining |= any(np.nanmax(disk) - np.nanmedian(disk) > 25 for disk in (one, other))
+            matches.append(iris_match(one, other))
+    matches = [m for m in matches if np.isfinite(m)]
+    if not matches:
+        return _cannot("an eye is shut, or its lids hide the iris")
+    if not shining:
+        return _cannot("no highlight is to be seen in either eye")
+    return Measure(float(1 - np.median(matches)))
 
 
 # All of them ------------------------------------------------------------------------------------

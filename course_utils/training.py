@@ -220,6 +220,11 @@ def augment(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return rgb
 
 
+def order(seed: int, epoch: int, count: int) -> np.ndarray:
+    """In which order an epoch takes its `count` crops."""
+    return np.random.default_rng((seed, epoch, count)).permutation(count)
+
+
 def batches(
     images: Images,
     labels: np.ndarray,
@@ -232,13 +237,11 @@ def batches(
     """A `tf.data.Dataset` of (images, labels, weights) that runs through `epochs` one by one.
 
     The order of an epoch, and what happens to a crop in it, follow from (seed, epoch, row) alone:
-    epoch 7 is the same whether the run began at epoch 0 or resumed there.
+    epoch 7 is the same whether the run began at epoch 0 or resumed there. Where Keras runs on
+    another backend than TensorFlow, the same batches come from a `keras.utils.PyDataset`.
     """
-    import tensorflow as tf
 
-    kind = tf.as_dtype(images.dtype)
-
-    def fetch(epoch: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    def fetch(epoch: int, rows: np.ndarray) -> np.ndarray:
         chosen = images[rows]
         if augmented:
             for place, row in enumerate(rows):
@@ -246,9 +249,19 @@ def batches(
                 chosen[place] = augment(chosen[place], rng)
         return chosen
 
+    labels, weights = labels.astype(np.int32), weights.astype(np.float32)
+    if keras.backend.backend() != "tensorflow":
+        return _Turns(fetch, labels, weights, batch, seed, epochs.start)
+    import tensorflow as tf
+
+    kind = tf.as_dtype(images.dtype)
+
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-        lot = tf.random.stateless_uniform([len(labels)], tf.stack([tf.cast(seed, tf.int64), epoch]))
-        rows = tf.data.Dataset.from_tensor_slices(tf.argsort(lot, stable=True)).batch(batch)
+        shuffled = tf.numpy_function(
+            lambda epoch: order(seed, int(epoch), len(labels)), [epoch], tf.int64, stateful=False
+        )
+        shuffled.set_shape((len(labels),))
+        rows = tf.data.Dataset.from_tensor_slices(shuffled).batch(batch)
         return rows.map(lambda rows: (epoch, rows))
 
     def load(epoch: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -257,10 +270,38 @@ def batches(
         return chosen, tf.gather(all_labels, rows), tf.gather(all_weights, rows)
 
     with tf.device("cpu:0"):
-        all_labels = tf.constant(labels, tf.int32)
-        all_weights = tf.constant(weights, tf.float32)
-        order = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one_epoch)
-        return order.map(load, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+        all_labels, all_weights = tf.constant(labels), tf.constant(weights)
+        turns = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one_epoch)
+        return turns.map(load, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+class _Turns(keras.utils.PyDataset):
+    """`batches` without TensorFlow: one epoch long, and on to the next when it ends."""
+
+    def __init__(
+        self,
+        fetch: Callable[[int, np.ndarray], np.ndarray],
+        labels: np.ndarray,
+        weights: np.ndarray,
+        batch: int,
+        seed: int,
+        epoch: int,
+    ) -> None:
+        super().__init__()
+        self.fetch, self.labels, self.weights = fetch, labels, weights
+        self.batch, self.seed, self.epoch = batch, seed, epoch
+        self.rows = order(seed, epoch, len(labels))
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.labels) / self.batch)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        rows = self.rows[index * self.batch : (index + 1) * self.batch]
+        return self.fetch(self.epoch, rows), self.labels[rows], self.weights[rows]
+
+    def on_epoch_end(self) -> None:
+        self.epoch += 1
+        self.rows = order(self.seed, self.epoch, len(self.labels))
 
 
 # --------------------------------------------------------------------------- classes and the prior
@@ -422,11 +463,11 @@ def predict(model: keras.Model, images: Images, batch: int = 32) -> np.ndarray:
 
 
 def prepare(seed: int = settings.SEED, mixed: bool | None = None) -> None:
-    """Call before a model is built: seeds, and on a GPU memory growth and mixed precision.
+    """Call before a model is built: seeds, and with TensorFlow on a GPU memory growth and float16.
 
     Equal seeds then give equal histories on one machine; on a GPU this also asks TensorFlow for
-    deterministic kernels. `mixed` (float16 arithmetic, float32 weights) is for GPUs, and is left
-    out on a CPU unless asked for.
+    deterministic kernels. `mixed` (float16 arithmetic, float32 weights) is left out on a CPU, and
+    on Keras' other backends, unless asked for.
     """
     keras.utils.set_random_seed(seed)
     gpus = []
@@ -1094,7 +1135,8 @@ def record(runs: Sequence[str | Path], name: str) -> Recorded:
         table = pd.read_csv(run / "scores.csv").assign(**seed)
         scores.append(table[table["person"] == 0] if "person" in table else table)
         abouts.append(about)
-    same = ("model", "weights", "split", "image_size", "epochs", "batch", "augmented", "crops")
+    keys = ("model", "weights", "way", "split", "image_size", "epochs", "batch", "patience")
+    same = [*keys, "augmented", "precision", "crops"]
     differing = [key for key in same if any(a.get(key) != abouts[0].get(key) for a in abouts)]
     if differing:
         raise ValueError(f"These runs differ in {', '.join(differing)}: record them apart.")
@@ -1130,28 +1172,26 @@ def throughput(
 ) -> pd.DataFrame:
     """Images a second in training and scoring, in float32 and in mixed precision (lesson 06).
 
-    The same batch over and over, from memory: neither disk nor augmentation is timed. The weights
+    Noise from memory, `batch * steps` pictures: neither disk nor augmentation is timed. The weights
     are random, for any take as long. Leaves `run_folder/rates.csv` and `run.json`, and returns the
     rates: a row a precision.
     """
-    import tensorflow as tf
-
     before, rows = keras.config.dtype_policy().name, []
     for mixed in (False, True):
         prepare(mixed=mixed)
         network = compiled(build(model, "random", image_size))
-        size = models.image_size(network)
-        images = np.random.default_rng(0).integers(0, 256, (batch, size, size, 3), dtype=np.uint8)
-        data = tf.data.Dataset.from_tensors((images, np.arange(batch) % 2)).repeat()
+        size, count = models.image_size(network), batch * steps
+        images = np.random.default_rng(0).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+        labels = np.arange(count) % 2
         row: dict[str, Any] = {"precision": "mixed_float16" if mixed else "float32"}
         for name, work in (
-            ("training", functools.partial(network.fit, steps_per_epoch=steps, shuffle=False)),
-            ("scoring", functools.partial(network.predict, steps=steps)),
+            ("training", functools.partial(network.fit, images, labels, shuffle=False)),
+            ("scoring", functools.partial(network.predict, images)),
         ):
-            work(data, verbose=0)  # the first time builds the graph
+            work(batch_size=batch, verbose=0)  # the first time builds the graph
             start = time.perf_counter()
-            work(data, verbose=0)
-            row[name] = batch * steps / (time.perf_counter() - start)
+            work(batch_size=batch, verbose=0)
+            row[name] = count / (time.perf_counter() - start)
         rows.append(row)
     keras.config.set_dtype_policy(before)
     run = Path(run_folder)
@@ -1192,6 +1232,7 @@ def describe(network: keras.Model, crops: pd.DataFrame, command: str, seconds: f
     return {
         "command": command,
         **machine(),
+        "precision": network.dtype_policy.name,
         "reductions": reductions,
         "crops": {key: int(count) for key, count in crops["split"].value_counts().items()},
         "share_of_fake": share,
@@ -1204,8 +1245,8 @@ def describe(network: keras.Model, crops: pd.DataFrame, command: str, seconds: f
 def machine() -> dict:
     """When and on what something was measured: part of every `run.json`."""
     import sklearn
-    import tensorflow as tf
 
+    backend = keras.backend.backend()
     return {
         "date": datetime.date.today().isoformat(),
         "device": settings.device(),
@@ -1213,8 +1254,8 @@ def machine() -> dict:
         "versions": {
             "python": platform.python_version(),
             "keras": keras.__version__,
-            "backend": keras.backend.backend(),
-            "tensorflow": tf.__version__,
+            "backend": backend,
+            backend: sys.modules[backend].__version__,
             "numpy": np.__version__,
             "scikit-learn": sklearn.__version__,
         },

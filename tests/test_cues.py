@@ -109,6 +109,27 @@ def test_light_rises_with_light_from_another_side(side):
     rises(cues.light, make, 0.2)
 
 
+def test_light_forgives_a_lamp_that_lights_the_whole_head():
+    slope = (np.arange(SIDE) - POINTS[30, 0]) / (1.3 * 48)
+    whole, inner = (
+        np.clip(1 + 0.6 * slope[None, :] * where, 0.2, 2) ** (1 / 2.2) for where in (1, MASK)
+    )
+    lamp, faked = (
+        cues.light(clip_of([FACE * shade[..., None]] * 2)).value for shade in (whole, inner)
+    )
+    assert lamp < 0.7 * faked
+
+
+def test_light_is_measured_where_the_neck_is_the_only_skin_around():
+    covered, bare_neck = FACE.copy(), FACE.copy()
+    covered[MASK == 0] = (40, 60, 200)
+    above = slice(None, round(POINTS[8, 1]) + 2)
+    bare_neck[above] = covered[above]
+    assert cues.light(clip_of([bare_neck] * 2)).reason == ""
+    answer = cues.light(clip_of([covered] * 2))
+    assert np.isnan(answer.value) and "neck" in answer.reason
+
+
 def test_edge_flicker_rises_with_a_trembling_seam():
     edge = np.abs(cv2.GaussianBlur(MASK, (0, 0), 4) - 0.5) < 0.35
     ys, xs = np.mgrid[:SIDE, :SIDE] - POINTS.mean(0)[0]
@@ -151,25 +172,46 @@ def test_glasses_rise_when_rims_come_and_go_and_bare_faces_say_so():
         return clip_of([FACE * (1 - 0.75 * s * rims)[..., None] for s in shown])
 
     rises(cues.glasses, make, 0.1)
+    gone = cues.glasses(make(1.0)).value
+    faint = [np.clip(s, 0.05, 0.3) for s in np.random.default_rng(4).uniform(0, 0.3, 12)]
+    faint = cues.glasses(clip_of([FACE * (1 - 0.75 * s * rims)[..., None] for s in faint]))
+    assert faint.reason == "" and faint.value > gone / 2  # rims all but gone still count
     bare = cues.glasses(clip_of([cv2.GaussianBlur(FACE, (0, 0), 2)] * 12))
     assert np.isnan(bare.value) and "glasses" in bare.reason
 
 
-def test_teeth_rise_when_their_gaps_are_filled():
+def mouth_with_teeth(gaps: float, light: float = 215.0, every: int = 5) -> np.ndarray:
+    """The face with an upper row of teeth, the gaps between them so dark (1) or filled (0)."""
     x, y = POINTS[48:60].mean(0)
+    picture = FACE.copy()
+    top = slice(round(y) - 5, round(y) + 3)
+    for left in range(round(x) - 13, round(x) + 13, every):
+        picture[top, left : left + every] = light
+        picture[top, left : left + 1] = light - 150 * gaps
+    return picture
 
-    def make(amount):
-        picture = FACE.copy()
-        top = slice(round(y) - 5, round(y) + 3)
-        for left in range(round(x) - 13, round(x) + 13, 5):
-            picture[top, left : left + 5] = 215
-            picture[top, left : left + 1] = 215 - 90 * (1 - amount)
-        return clip_of([picture] * 2)
 
-    rises(cues.teeth, make, 0.5)
+def test_teeth_rise_when_their_gaps_are_filled():
+    rises(cues.teeth, lambda amount: clip_of([mouth_with_teeth(1 - amount)] * 2), 0.3)
     shut = layout(opening=0.01)
     answer = cues.teeth(clip_of([draw(shut)] * 2, shut))
     assert np.isnan(answer.value) and "open" in answer.reason
+
+
+def test_an_open_mouth_without_teeth_gets_a_number_and_gray_teeth_are_no_white_band():
+    none = cues.teeth(clip_of([FACE] * 2))
+    assert none.reason == "" and none.value < 0.4
+    gray = cues.teeth(clip_of([mouth_with_teeth(0, light=70.0)] * 2)).value
+    white = cues.teeth(clip_of([mouth_with_teeth(0)] * 2)).value
+    assert none.value < gray < 0.6 and white > 0.9
+
+
+def test_teeth_follow_the_dial():
+    def make(amount):
+        picture = mouth_with_teeth(1).astype(np.uint8)
+        return clip_of([forgery.teeth(picture, POINTS, MASK, amount)] * 2)
+
+    rises(cues.teeth, make, 0.3)
 
 
 def test_iris_rises_when_highlights_part_and_small_ones_are_left_alone():
@@ -183,8 +225,8 @@ def test_iris_rises_when_highlights_part_and_small_ones_are_left_alone():
             cv2.circle(picture, (round(float(x)), round(float(y))), 4, (255, 255, 255), -1)
         return clip_of([picture], points)
 
-    rises(cues.iris, make, 0.5)
-    assert cues.iris(make(0)).value < 0.3
+    rises(cues.iris, make, 0.3)
+    assert cues.iris(make(0)).value < 0.2
     answer = cues.iris(clip_of([FACE]))
     assert np.isnan(answer.value) and "too small to measure" in answer.reason
     answer = cues.iris(clip_of([face], points))

@@ -191,6 +191,24 @@ def test_an_epoch_is_the_same_whether_run_through_or_resumed(faces, augmented):
     assert list(np.concatenate([part[2] for part in other_seed])) != list(first)
 
 
+@pytest.mark.parametrize("augmented", [False, True])
+def test_another_backend_gets_the_same_batches(faces, augmented, monkeypatch):
+    wanted = read_all(faces, range(1, 3), augmented)
+    monkeypatch.setattr(training.keras.backend, "backend", lambda: "jax")
+    rows = np.arange(len(faces.train_labels))
+    turns = training.batches(
+        faces.train, faces.train_labels, rows, 10, augmented=augmented, epochs=range(1, 3)
+    )
+    assert isinstance(turns, training.keras.utils.PyDataset) and len(turns) == 5
+    found = []
+    for _ in range(2):
+        found += [turns[index] for index in range(len(turns))]
+        turns.on_epoch_end()
+    for before, after in zip(wanted, found, strict=True):
+        for one, other in zip(before, after, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
 def test_pictures_labels_and_weights_stay_together(faces):
     for images, labels, rows in read_all(faces, range(2)):
         np.testing.assert_array_equal(images, faces.train[rows.astype(int)])
