@@ -47,8 +47,8 @@ def made_scores(clips: int = 24) -> pd.DataFrame:
     )
 
 
-def features(images: np.ndarray, model: keras.Model, name: str) -> pd.DataFrame:
-    made = judging.layer_statistics(model)(images)
+def features(images: np.ndarray, name: str) -> pd.DataFrame:
+    made = judging.crop_statistics(images)
     return judging.clip_features(made, [f"{name}{i}.mp4" for i in range(len(made))])
 
 
@@ -78,8 +78,8 @@ def exported(folder: Path, near: np.ndarray, **options) -> judging.Detector:
         folder,
         model,
         made_scores(),
-        features(near[:40], model, "t"),
-        features(near[40:], model, "v"),
+        features(near[:40], "t"),
+        features(near[40:], "v"),
         **options,
     )
     return judging.load(folder)
@@ -128,8 +128,8 @@ def test_optimizer_is_not_shipped(tmp_path, near):
         tmp_path / "out",
         model,
         made_scores(),
-        features(near[:40], model, "t"),
-        features(near[40:], model, "v"),
+        features(near[:40], "t"),
+        features(near[40:], "v"),
         "x",
         False,
     )
@@ -144,7 +144,7 @@ def test_maximum_is_not_chosen_where_it_is_best(tmp_path, near):
     scores = pd.concat([made, low])
     assert evaluation.compare_aggregations(scores)["log-loss"].idxmin() == "maximum"
     model = small_model()
-    parts = (features(near[:40], model, "t"), features(near[40:], model, "v"))
+    parts = (features(near[:40], "t"), features(near[40:], "v"))
     card = judging.export(tmp_path, model, scores, *parts, data="drawn", practice=False)
     assert card["aggregation"] != "maximum"
 
@@ -180,13 +180,17 @@ def test_newest_run_comes_first_and_the_shipped_one_last(tmp_path, detector, mon
     assert judging.newest() == tmp_path / "work" / "new"
 
 
-def test_layer_statistics_are_means_and_spreads_of_channels(near):
-    model = small_model()
-    got = judging.layer_statistics(model)(near[:2])
-    first = keras.Model(model.input, model.layers[2].output).predict(near[:2], verbose=0)
-    assert got.shape == (2, 2 * (4 + 6))
-    np.testing.assert_allclose(got[:, :4], first.mean(axis=(1, 2)), atol=1e-5)
-    np.testing.assert_allclose(got[:, 4:8], first.std(axis=(1, 2)), atol=1e-5)
+def test_crop_statistics_see_color_contrast_and_detail(near):
+    got = judging.crop_statistics(near[:4])
+    assert got.shape == (4, 15) and np.isfinite(got).all()
+    gray = near[:4].astype(float) @ [0.299, 0.587, 0.114] / 255
+    np.testing.assert_allclose(got[:, 0], gray.mean(axis=(1, 2)), atol=2e-3)
+    np.testing.assert_allclose(got[:, 3], gray.std(axis=(1, 2)), atol=2e-3)
+    noise = np.random.default_rng(0).normal(0, 20, near[:4].shape)
+    noisy = judging.crop_statistics(np.clip(near[:4] + noise, 0, 255).astype(np.uint8))
+    assert (noisy[:, 6:9] > got[:, 6:9] + 0.1).all()  # the finest detail, in all three channels
+    flat = judging.crop_statistics(np.full((1, SIZE, SIZE, 3), 90, np.uint8))
+    assert np.isfinite(flat).all() and (flat[:, 6:] < got[:1, 6:]).all()
 
 
 # --- judging
