@@ -523,7 +523,7 @@ def risk(curve: pd.DataFrame, point: tuple[float, float] | None = None) -> None:
     ax.step(curve["coverage"], curve["risk"], where="post", color="black", linewidth=2)
     if point:
         ax.plot(*point, "*", color=BAD, markersize=17, label="the band chosen on validation")
-        ax.legend(frameon=False, loc="upper left")
+        ax.legend(frameon=False, loc="upper right")
     top = max(0.3, float(curve["risk"].max()) * 1.15)
     ax.set(xlabel="share of the clips told", ylabel="share told wrongly", xlim=(0, 1.02),
            ylim=(0, top))  # fmt: skip
@@ -536,7 +536,7 @@ def distances(told: pd.DataFrame) -> None:
     ax.axvspan(1, 100, color="#EEEEEE", zorder=0)
     for footage, marker, color, name in [
         ("test", "o", NEUTRAL, "test clips of virtual actors"),
-        ("other", "D", BAD, "real clips"),
+        ("other", "D", BAD, "clips of real people"),
     ]:
         some = told[told["footage"] == footage]
         rows = some["seed"].map(seeds.index) + (0.14 if footage == "test" else -0.14)
