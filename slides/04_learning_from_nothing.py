@@ -52,14 +52,13 @@ def draw(save: Callable[[str], None]) -> None:
     plots.curves({"Shallow's VGG16": run.history}, constants)
     save("shallow")
 
+    run = training.recorded("vgg16-scratch")
+    name = f"VGG16, {len(run.about['seeds'])} seeds"
+    plots.curves({name: run.history}, {"knows nothing": np.log(2)})
+    save("patience")
+
     vgg16 = training.spreads(models.shallow_vgg16("random", 64), small, labels)
     meso = training.spreads(meso4, small, labels)
-    sizes = {}
-    for name, table in {"VGG16": vgg16, "Meso-4": meso}.items():
-        sizes[f"{name}: signal"] = table["signal"][:-1]
-        sizes[f"{name}: apart"] = table["apart"][:-1]
-    plots.by_depth(sizes, "size", "layer, counted from 0")
-    save("fade")
     plots.by_depth({"VGG16": vgg16["pull"], "Meso-4": meso["pull"]},
                    "gradient, in sizes of the kernel", "layer, counted from 0")  # fmt: skip
     save("pull")

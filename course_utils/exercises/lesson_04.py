@@ -148,7 +148,7 @@ EXERCISES = {
         ),
         solution="answer = 157 * 20",
         wrong=(15614 * 20, 157, 2000, 20),
-        says="Three thousand small steps may leave a plateau that forty do not.",
+        says="Three thousand small steps may leave a plateau that a hundred do not.",
     ),
     "04-claim": Exercise(
         check=lambda answer: choice(
