@@ -840,13 +840,14 @@ def iris_disk(rgb: np.ndarray, outline: np.ndarray) -> np.ndarray | None:
         return None
     x0, y0 = np.maximum(outline.min(0) - width / 2, 0).astype(int)
     x1, y1 = (outline.max(0) + width / 2).astype(int) + 1
-    gray = rgb[y0:y1, x0:x1].astype(np.float32).mean(2)
+    part = rgb[y0:y1, x0:x1].astype(np.float32)
+    gray, red = part.mean(2), part[..., 0]
     lids = cv2.dilate(opening, np.ones((max(3, round(0.08 * width)) | 1, 1), np.uint8))
     here = lids[y0:y1, x0:x1] > 0
     size = max(3, round(0.25 * width)) | 1
     disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    calm = np.minimum(cv2.morphologyEx(gray, cv2.MORPH_OPEN, disk), gray)
-    # the iris: the darkest disk in the opening, highlights left out
+    calm = np.minimum(cv2.morphologyEx(red, cv2.MORPH_OPEN, disk), red)
+    # the iris: the darkest disk in red light, in which lids and corners shine; no highlights
     soft = cv2.GaussianBlur(np.where(here, calm, 255).astype(np.float32), (0, 0), 0.6 * radius)
     soft[~here] = np.inf
     cy, cx = np.unravel_index(int(soft.argmin()), soft.shape)
