@@ -590,6 +590,7 @@ def differences(table: pd.DataFrame, xlabel: str) -> None:
         ax.plot(table["value"][part], rows[part], "o", color="black", markerfacecolor=face)
     ax.axvline(0, color=NEUTRAL, linestyle="--")
     ax.set(xlabel=xlabel, ylim=(len(table) - 0.4, -0.6))
+    ax.xaxis.set_major_locator(plt.MaxNLocator(6))
     ax.set_yticks(rows, table.index)
 
 
@@ -724,13 +725,20 @@ def _inception_block(ax: Axes, name: str, size: str, count: int, scale: float, b
 
 
 def by_depth(
-    curves: Mapping[str, Sequence[float]], ylabel: str, xlabel: str = "blocks passed"
+    curves: Mapping[str, Sequence[float]],
+    ylabel: str,
+    xlabel: str = "blocks passed",
+    places: Sequence[float] | None = None,
 ) -> None:
-    """A value after each of many blocks, a line a kind of network; the vertical axis in powers."""
+    """A value after each of many blocks, a line a kind of network; the vertical axis in powers.
+
+    `places`, if not 0, 1, 2, ..., are where the values stand on the horizontal axis.
+    """
     ax = axes(6.8, 3.4)
     looks = [(BAD, "-"), (BAD, "--"), (COLORS["REAL"], "-"), (COLORS["REAL"], "--")]
     for (name, values), (color, dash) in zip(curves.items(), looks, strict=False):
-        ax.plot(range(len(values)), values, color=color, linestyle=dash, linewidth=2, label=name)
+        across = range(len(values)) if places is None else places
+        ax.plot(across, values, color=color, linestyle=dash, linewidth=2, label=name)
     ax.set(xlabel=xlabel, ylabel=ylabel, yscale="log")
     ax.xaxis.set_major_locator(plt.MaxNLocator(integer=True))
     ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)

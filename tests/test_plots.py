@@ -236,3 +236,5 @@ def test_by_depth_starts_at_no_block_and_counts_in_powers():
     ax = plt.gca()
     assert [list(line.get_xdata()) for line in ax.get_lines()] == [[0, 1, 2]] * 2
     assert ax.get_yscale() == "log" and {"sum", "scaled", "spread"} <= set(texts())
+    plots.by_depth({"sum": [1, 10]}, "spread", "epochs", places=[1, 40])
+    assert list(plt.gca().get_lines()[0].get_xdata()) == [1, 40]
