@@ -432,6 +432,7 @@ def skin_shift(rgb: np.ndarray, points: np.ndarray) -> np.ndarray:
             continue
         there = lab[region]
         there = there[(there[:, 0] > low - 8) & (there[:, 0] < high + 8)]
+        there = there[(there[:, 1:] > 0).all(1)]  # no skin is greenish or bluish: a collar is
         apart = level + there[:, :1] * spread - there[:, 1:]
         apart = apart[np.linalg.norm(apart, axis=1) < 32]  # what differs more is no skin
         if len(apart) >= 40:
