@@ -98,6 +98,13 @@ def test_skin_tone_rises_with_a_tint():
     assert cues.skin_tone(make(0)).value < 3
 
 
+def test_a_gray_collar_is_no_neck():
+    dressed = FACE.copy()
+    dressed[round(POINTS[8, 1]) + 4 :] = FACE[MASK > 0].mean() * np.array([0.97, 1.0, 1.06])
+    assert cues.skin_tone(clip_of([FACE] * 3)).value < 5
+    assert cues.skin_tone(clip_of([dressed] * 3)).value < 5
+
+
 @pytest.mark.parametrize("side", [-1, 1])
 def test_light_rises_with_light_from_another_side(side):
     slope = side * (np.arange(SIDE) - POINTS[30, 0]) / (1.3 * 48)
