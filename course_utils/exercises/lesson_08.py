@@ -13,7 +13,7 @@ def _paper(answer: Any) -> str | None:
     got = np.asarray(answer, float)
     if got.shape != (2, 2):
         return "Two rows of two numbers are asked for, as [[1, 2], [3, 4]]."
-    known = [
+    known: list[tuple[list[list[float]], str]] = [
         ([[4, -1], [-2, 1.5]], "What speaks against FAKE is cut off: no value below 0."),
         ([[16, 0], [0, 6]], "The mean of the gradient is asked for, not its sum."),
         ([[4, 0], [4, 2]], "Average each gradient first: one number for each map."),
