@@ -134,7 +134,12 @@ def _extract_clip(clip: str, folder: Path, out: Path, frames: int, detector: str
         if (theirs := _read_record(place)) and theirs["key"] == key:
             return theirs  # another run was faster
         _remove(place)
-        partial.rename(place)
+        try:
+            partial.rename(place)
+        except OSError:
+            if (theirs := _read_record(place)) and theirs["key"] == key:
+                return theirs  # another run was there a moment before
+            raise
         return record
     except video.Unreadable as reason:
         _remove(place)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -365,6 +366,21 @@ def test_two_runs_at_once_do_not_disturb_each_other(done, clips, tmp_path):
     for run in runs:
         _, said = run.communicate()
         assert run.returncode == 0, said.decode()[-2000:]
+    assert contents(out) == contents(done[0])
+    assert list(out.rglob("*.partial")) == []
+
+
+def test_a_run_that_is_there_a_moment_before_is_believed(done, clips, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    remove = extraction._remove
+
+    def remove_and_be_overtaken(place):
+        remove(place)
+        monkeypatch.setattr(extraction, "_remove", remove)
+        shutil.copytree(done[0] / "crops" / place.name, place)
+
+    monkeypatch.setattr(extraction, "_remove", remove_and_be_overtaken)
+    extract(clips, out, frames=6, jobs=1)
     assert contents(out) == contents(done[0])
     assert list(out.rglob("*.partial")) == []
 
