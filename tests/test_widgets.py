@@ -377,7 +377,7 @@ def test_explorer_in_jupyterlab_by_keyboard_alone(opened):
     row = page.locator(".widget-hbox", has_text="skin tone").last
     before = row.inner_text()
     for _ in range(30):
-        tab_to(page, ".noUi-handle")
+        tab_to(page, ".noUi-handle, .ui-slider-handle")
         inside = "document.activeElement.closest('.widget-hbox')?.innerText ?? ''"
         if "skin tone" in page.evaluate(inside):
             break
