@@ -123,8 +123,7 @@ def _accuracy(labels: pd.Series, p_fake: pd.Series, groups: pd.Series) -> evalua
     if count < 2 or value in (0, 1):
         return evaluation.Interval(value, groups=count, reason="all are alike")
     without = (without * len(right) + 0.5) / (len(right) + 1)  # as in evaluation: never 0 or 1
-    errors = logit(without) - logit(without).mean()
-    half = stats.t.ppf(0.975, count - 1) * np.sqrt((count - 1) / count * (errors**2).sum())
+    half = stats.t.ppf(0.975, count - 1) * evaluation.jackknife_error(logit(without))
     low, high = expit(logit(value) - half), expit(logit(value) + half)
     return evaluation.Interval(value, float(low), float(high), count)
 
@@ -144,7 +143,7 @@ def coefficients(measured: pd.DataFrame | None = None, level: float = 0.95) -> p
                             for keep in (table["group"] != group for group in groups)])  # fmt: skip
     without = without.reindex(columns=whole.index).fillna(0.0)
     count = len(groups)
-    spread = np.sqrt((count - 1) / count * ((without - without.mean()) ** 2).sum())
+    spread = evaluation.jackknife_error(without.to_numpy())
     half = stats.t.ppf((1 + level) / 2, count - 1) * spread
     return pd.DataFrame({"value": whole, "low": whole - half, "high": whole + half})
 

@@ -476,7 +476,7 @@ def interval(
         without = (without * pairs + 0.5) / (pairs + 1)
     elif scale == "log" and min(value, without.min()) <= 0:
         return cannot(f"the {metric} is 0 without some group")
-    spread = _jackknife_error(_TO[scale](without))
+    spread = jackknife_error(_TO[scale](without))
     if spread == 0:
         return cannot("every group says exactly the same")
     half = stats.t.ppf((1 + level) / 2, count - 1) * spread
@@ -485,10 +485,14 @@ def interval(
     return Interval(value, low, high, count, level)
 
 
-def _jackknife_error(without: np.ndarray) -> float:
+def jackknife_error(without: np.ndarray) -> Any:
+    """Return the standard error of values computed without each group in turn (lesson 09).
+
+    `without` has a row a group, (groups,) or (groups, values); the answer is a number or (values,).
+    """
     g = len(without)
-    spread = float(np.sqrt((g - 1) / g * ((without - without.mean()) ** 2).sum()))
-    return 0.0 if spread < 1e-12 else spread
+    spread = np.sqrt((g - 1) / g * ((without - without.mean(axis=0)) ** 2).sum(axis=0))
+    return np.where(spread < 1e-12, 0.0, spread)[()]
 
 
 def _without(y: np.ndarray, p: np.ndarray, codes: np.ndarray, metric: str) -> np.ndarray:
@@ -652,7 +656,7 @@ def compare(
     without = _without(y, a, codes, metric) - _without(y, b, codes, metric)
     if np.isnan(without).any():
         return cannot("without some group one class is left")
-    spread = _jackknife_error(without)
+    spread = jackknife_error(without)
     if spread == 0:
         return cannot("the two models differ in no group, or in each by the same")
     half = stats.t.ppf((1 + level) / 2, count - 1) * spread
@@ -691,7 +695,7 @@ def compare_seeds(
         values.append(found.difference.value)
         without.append(apart[0] - apart[1])
     value, count = float(np.mean(values)), len(without[0])
-    spread = _jackknife_error(np.mean(without, axis=0)) if METRICS[metric].smooth else math.nan
+    spread = jackknife_error(np.mean(without, axis=0)) if METRICS[metric].smooth else math.nan
     per_seed = pd.Series(values, pd.Index(seeds, name="seed"))
     if not spread > 0:
         reason = found.difference.reason or "every group says exactly the same"

@@ -124,20 +124,20 @@ def _extract_clip(clip: str, folder: Path, out: Path, frames: int, detector: str
     except OSError:
         made_from = []
     key = [*made_from, frames, detector, MARGIN, MAX_SIDE, __version__]
-    if (record := _read_record(place)) and record["key"] == key:
+    if record := _read_record(place, key):
         return record
     partial = place.with_name(f"{place.name}.{os.getpid()}.partial")  # a killed run may have heirs
     partial.mkdir()
     try:
         record = {"clip": clip, "key": key, **_faces_of(folder / clip, partial, frames, detector)}
         (partial / _RECORD).write_text(json.dumps(record), encoding="utf-8")
-        if (theirs := _read_record(place)) and theirs["key"] == key:
+        if theirs := _read_record(place, key):
             return theirs  # another run was faster
         _remove(place)
         try:
             partial.rename(place)
         except OSError:
-            if (theirs := _read_record(place)) and theirs["key"] == key:
+            if theirs := _read_record(place, key):
                 return theirs  # another run was there a moment before
             raise
         return record
@@ -211,11 +211,13 @@ def _folder_name(clip: str) -> str:
     return safe if safe == clip else f"{safe[-60:]}-{hashlib.sha256(clip.encode()).hexdigest()[:8]}"
 
 
-def _read_record(place: Path) -> dict | None:
+def _read_record(place: Path, key: list) -> dict | None:
+    """The record of a clip that was made by the same `key`, if there is one."""
     try:
-        return json.loads((place / _RECORD).read_text(encoding="utf-8"))
+        record = json.loads((place / _RECORD).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):  # none, or torn by a power failure
         return None
+    return record if record["key"] == key else None
 
 
 def _remove(place: Path) -> None:

@@ -94,9 +94,8 @@ def gap(first: pd.DataFrame, second: pd.DataFrame, level: float = 0.95) -> pd.Da
     apart = right[0].astype(float) - right[1].astype(float)
     total = apart.groupby(both["group"]).agg(["sum", "count"])
     without = (apart.sum() - total["sum"]) / (len(apart) - total["count"])
-    count = len(total)
-    spread = np.sqrt((count - 1) / count * ((without - without.mean()) ** 2).sum())
-    half = stats.t.ppf((1 + level) / 2, count - 1) * spread
+    spread = evaluation.jackknife_error(without.to_numpy())
+    half = stats.t.ppf((1 + level) / 2, len(total) - 1) * spread
     value, apart_auc = apart.mean(), auc.difference
     rows = {
         "accuracy": [right[0].mean(), right[1].mean(), value, value - half, value + half],
