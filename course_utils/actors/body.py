@@ -17,6 +17,7 @@ import numpy as np
 
 from .head import sample, smoothstep, value
 from .identity import Actor
+from .parts import grid_triangles
 
 COLUMNS, ROWS = 145, 84
 GARMENTS = {  # by sex; how often
@@ -637,13 +638,11 @@ def meshes(frame) -> list:
     out = []
     for sheet in build(frame.actor):
         world = _move(sheet.points, frame).astype(np.float32)
-        rows, columns = world.shape[:2]
-        c, r = np.meshgrid(np.arange(columns), np.arange(rows))
-        coords = np.stack([c, r], -1).reshape(-1, 2).astype(np.float32)
+        triangles, coords = _grid(*world.shape[:2])
         normals = _normals(sheet, world)
         out.append(
             Mesh(
-                "body", world.reshape(-1, 3), _triangles(rows, columns), coords,
+                "body", world.reshape(-1, 3), triangles, coords,
                 _shader(body, sheet, normals),
             )
         )  # fmt: skip
@@ -668,10 +667,11 @@ def _normals(sheet: Sheet, world: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=32)
-def _triangles(rows: int, columns: int) -> np.ndarray:
-    i = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).reshape(-1)
-    a, b, c, d = i, i + 1, i + columns, i + columns + 1
-    return np.concatenate([np.stack([a, c, b], 1), np.stack([b, c, d], 1)]).astype(np.int32)
+def _grid(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """Triangles (T, 3) of a grid, and column and row (N, 2) of each of its points."""
+    c, r = np.meshgrid(np.arange(columns), np.arange(rows))
+    coords = np.stack([c, r], -1).reshape(-1, 2).astype(np.float32)
+    return grid_triangles(rows, columns), coords
 
 
 def _shader(body: Body, sheet: Sheet, normals: np.ndarray):

@@ -711,6 +711,8 @@ def _light(frame, world, tangent, normal, gleam: float) -> tuple[np.ndarray, np.
     soft = frame.scene.ambient(normal)
     shine = np.zeros(len(world))
     for k, lamp in enumerate(frame.scene.lights):
+        if not any(lamp.color):
+            continue
         d = np.asarray(lamp.direction)
         color = np.asarray(lamp.color)
         facing = np.clip((normal @ d + 0.30) / 1.30, 0, 1)
@@ -934,8 +936,12 @@ def _contact(canvas: _Canvas, box: tuple[slice, slice], cover: np.ndarray) -> No
     dark = 1 - 0.34 * cv2.GaussianBlur(small, (0, 0), max(0.5, 0.28 * s))
     dark -= 0.22 * cv2.GaussianBlur(small, (0, 0), max(0.5, 0.08 * s))
     dark = cv2.resize(dark, full.shape[::-1])
-    scalp = cv2.remap(f.head.scalp, f.coords, None, cv2.INTER_LINEAR) * (f.part == 0)
-    dark *= 1 - 0.85 * scalp * (f.actor.hair != "receding")
+    head = f.part == 0
+    if head.any() and f.actor.hair != "receding":
+        rows, columns = (slice(*np.flatnonzero(head.any(k))[[0, -1]] + (0, 1)) for k in (1, 0))
+        at = f.coords[rows, columns]
+        scalp = cv2.remap(f.head.scalp, at, None, cv2.INTER_LINEAR) * head[rows, columns]
+        dark[rows, columns] *= 1 - 0.85 * scalp
     f.radiance *= cv2.merge([dark, dark, dark])
 
 

@@ -14,7 +14,7 @@ and mouth are slits: quads left out between two rows, whose edges move apart.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
@@ -116,7 +116,7 @@ class Head:
     open: np.ndarray  # (R-1, C-1): quads that exist; False in the slits
     neutral: np.ndarray  # (R, C, 3): points at rest, before the lids are set
 
-    @property
+    @cached_property
     def uv(self) -> np.ndarray:
         """(R, C, 2): column and row of each point."""
         c, r = np.meshgrid(np.arange(COLUMNS, dtype=np.float32), np.arange(ROWS, dtype=np.float32))
@@ -133,7 +133,7 @@ class Head:
         index = cKDTree(self.rest.reshape(-1, 3)).query(points)[1]
         return np.stack([index % COLUMNS, index // COLUMNS], -1).astype(np.float32)
 
-    @property
+    @cached_property
     def lashes(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """For each eye (viewer's left, right): uv polylines (N, 2) of upper and lower lid edge."""
         found = []
@@ -176,13 +176,12 @@ def sample(grid: np.ndarray, uv: np.ndarray) -> np.ndarray:
     n = len(uv)
     if not n:
         return np.zeros((0, *grid.shape[2:]), np.float32)
-    width = 1024
-    pad = -n % width
-    m = np.pad(np.asarray(uv, np.float32), ((0, pad), (0, 0)), mode="edge") if pad else uv
-    m = np.ascontiguousarray(m, np.float32).reshape(-1, width, 2)
+    width = min(n, 1024)  # remap takes no image of 32,768 columns
+    m = np.empty((-(-n // width) * width, 2), np.float32)
+    m[:n], m[n:] = uv, uv[-1]
     grid = np.asarray(grid, np.float32)
     out = cv2.remap(  # type: ignore[call-overload]
-        grid, m, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        grid, m.reshape(-1, width, 2), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     return out.reshape(-1, *grid.shape[2:])[:n]
 
@@ -703,9 +702,10 @@ def grid_normals(p: np.ndarray, keep: np.ndarray) -> np.ndarray:
     right = np.empty_like(p)
     right[:, 1:-1] = p[:, 2:] - p[:, :-2]
     right[:, 0] = right[:, -1] = p[:, 1] - p[:, -2]
-    n = np.cross(down, right)
-    n /= np.sqrt(np.maximum((n * n).sum(-1, keepdims=True), 1e-12))
-    return n.astype(np.float32)
+    d, r = np.moveaxis(down, -1, 0).copy(), np.moveaxis(right, -1, 0).copy()
+    n = np.stack([d[1] * r[2] - d[2] * r[1], d[2] * r[0] - d[0] * r[2], d[0] * r[1] - d[1] * r[0]])
+    n /= np.sqrt(np.maximum(n[0] * n[0] + n[1] * n[1] + n[2] * n[2], 1e-12))
+    return np.ascontiguousarray(np.moveaxis(n, 0, -1), np.float32)
 
 
 def _masks(h: Head) -> None:

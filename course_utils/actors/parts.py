@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
@@ -9,6 +11,7 @@ from . import head as hd
 from .head import Head, smoothstep, value
 
 
+@lru_cache(maxsize=64)
 def grid_triangles(rows: int, cols: int) -> np.ndarray:
     """Two triangles (T, 3) for each cell of a grid of rows x cols points."""
     i = np.arange(rows * cols).reshape(rows, cols)
@@ -26,6 +29,7 @@ def gaze_rotation(row, side: int, distance: float = 110.0) -> np.ndarray:
     return turn @ nod
 
 
+@lru_cache(maxsize=1)
 def eyeball() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Front of a unit eyeball looking along +z: points (N, 3), triangles, (x, y) as coordinates.
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
@@ -146,7 +146,6 @@ class Frame:
     part: np.ndarray  # int: index into ``meshes``, -1 where empty
     coords: np.ndarray  # (H, W, 2)
     depth: np.ndarray  # cm from the camera's plane; FAR where empty
-    normal: np.ndarray  # world
     radiance: np.ndarray  # linear light
     alpha: np.ndarray  # 1 where something is
 
@@ -172,9 +171,18 @@ class Rendered:
     """A frame and what is known about it, at the frame's own size."""
 
     rgb: np.ndarray  # (H, W, 3) uint8
-    points: np.ndarray  # (68, 2) float32: landmarks in iBUG order, pixel centers at whole numbers
-    mask: np.ndarray  # (H, W) uint8: 255 on face skin (forehead to chin, with eyes and mouth)
     alpha: np.ndarray  # (H, W) float32: 1 on the actor, 0 on the backdrop
+    frame: Frame
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        """Landmarks (68, 2) float32 in iBUG order, pixel centers at whole numbers."""
+        return landmarks(self.frame)
+
+    @cached_property
+    def mask(self) -> np.ndarray:
+        """(H, W) uint8: 255 on face skin (forehead to chin, with eyes and mouth)."""
+        return face_mask(self.frame, self.rgb.shape[1::-1])
 
 
 def _settings(shading: int) -> cv2.TriangleRasterizeSettings:
@@ -206,17 +214,22 @@ class ShadowMap:
         )  # fmt: skip
 
     def lookup(self, world: np.ndarray) -> np.ndarray:
-        p = self.view.project(np.asarray(world, np.float32))
+        x, y, depth = np.ascontiguousarray(self.view.project(np.asarray(world, np.float32)).T)
         lit = np.zeros(len(world), np.float32)
+        m = np.empty((len(world), 2), np.float32)
         radius = 1.8 + 6.0 * self.softness
         taps = 8
         k = np.arange(taps)
         r = radius * np.sqrt((k + 0.5) / taps)
         for dx, dy, rr in zip(r * np.cos(2.4 * k), r * np.sin(2.4 * k), r, strict=True):
-            m = np.stack([p[:, 0] + np.float32(dx - 0.5), p[:, 1] + np.float32(dy - 0.5)], -1)
+            np.add(x, np.float32(dx - 0.5), out=m[:, 0])
+            np.add(y, np.float32(dy - 0.5), out=m[:, 1])
             d = hd.sample(self.depth, m)
-            bias = np.float32(0.25 + 0.10 * rr)
-            lit += np.clip((d - p[:, 2] + bias) / 0.25 + 1, 0, 1)
+            d -= depth
+            d += np.float32(0.25 + 0.10 * rr)
+            d /= 0.25
+            d += 1
+            lit += np.clip(d, 0, 1, out=d)
         return lit / taps
 
 
@@ -272,6 +285,7 @@ def render(actor: Actor, row, scene: Scene, size: tuple[int, int] = (320, 320)) 
 def rasterize(actor: Actor, row, scene: Scene, size: tuple[int, int]) -> Frame:
     """Steps 1 and 2: geometry, and the buffers that say what each pixel sees."""
     f = Frame()
+    row = dict(row)
     f.actor, f.row = actor, row
     f.scene = expose_for(scene, np.asarray(actor.skin))
     f.head = hd.build(actor)
@@ -291,24 +305,23 @@ def rasterize(actor: Actor, row, scene: Scene, size: tuple[int, int]) -> Frame:
     w, h = f.view.size
     color = np.zeros((h, w, 3), np.float32)
     depth = np.full((h, w), FAR, np.float32)
-    vertices, triangles, coords, start = [], [], [], 0
-    for k, mesh in enumerate(f.meshes):
-        n = len(mesh.vertices)
-        vertices.append(mesh.vertices)
-        triangles.append(mesh.triangles + start)
-        coords.append(np.concatenate([mesh.coords, np.full((n, 1), k + 1.0)], -1))
-        start += n
-    v = np.concatenate(vertices).astype(np.float32)
-    t = np.concatenate(triangles).astype(np.int32)
+    ends = np.cumsum([len(mesh.vertices) for mesh in f.meshes])
+    v, coords = np.empty((2, ends[-1], 3), np.float32)
+    triangles = []
+    for k, (mesh, end) in enumerate(zip(f.meshes, ends, strict=True)):
+        own = slice(end - len(mesh.vertices), end)
+        v[own], coords[own, :2], coords[own, 2] = mesh.vertices, mesh.coords, k + 1
+        triangles.append((mesh.triangles + own.start).astype(np.int32))
     cv2.triangleRasterize(  # draws into color and depth
-        v, t, np.concatenate(coords).astype(np.float32), color, depth, f.view.matrix(), f.view.fov,
+        v, np.concatenate(triangles), coords, color, depth, f.view.matrix(), f.view.fov,
         10.0, FAR, _settings(cv2.RASTERIZE_SHADING_SHADED),
     )  # fmt: skip
-    f.part = np.rint(color[..., 2]).astype(np.int32) - 1
-    f.coords, f.depth = color[..., :2], depth
+    *coords, part = cv2.split(color)
+    f.part = np.rint(part).astype(np.int32) - 1
+    f.coords, f.depth = cv2.merge(coords), depth
     f.alpha = (f.part >= 0).astype(np.float32)
     caster = np.concatenate([t for t, m in zip(triangles, f.meshes, strict=True) if m.shadow])
-    f.shadow = ShadowMap(scene.lights[0], v, caster.astype(np.int32))
+    f.shadow = ShadowMap(scene.lights[0], v, caster)
     return f
 
 
@@ -330,8 +343,14 @@ def occlusion(depth: np.ndarray, scale: float) -> np.ndarray:
             dx, dy = round(pixels * np.cos(angle)), round(pixels * np.sin(angle))
             a = padded[pixels + dy : pixels + dy + h, pixels + dx : pixels + dx + w]
             b = padded[pixels - dy : pixels - dy + h, pixels - dx : pixels - dx + w]
-            da, db = np.clip((small - a) / radius, -1, 1.2), np.clip((small - b) / radius, -1, 1.2)
-            acc += np.clip(0.5 * (da + db) - 0.06, 0, 1)
+            behind = np.zeros_like(small)
+            for near in (a, b):
+                deeper = small - near
+                deeper /= radius
+                behind += np.clip(deeper, -1, 1.2, out=deeper)
+            behind *= 0.5
+            behind -= 0.06
+            acc += np.clip(behind, 0, 1, out=behind)
         total = total + np.float32(strength / directions) * acc
     total = cv2.GaussianBlur(total, (0, 0), max(0.6, 0.10 * scale))
     ao = np.exp(-1.5 * total)
@@ -346,15 +365,19 @@ def _samples(f: Frame) -> tuple[np.ndarray, ...]:
     coordinates; last the flat indices of the single samples.
     """
     h, w = f.depth.shape
-    quad = f.part.reshape(h // 2, 2, w // 2, 2).swapaxes(1, 2).reshape(h // 2, w // 2, 4)
-    deep = f.depth.reshape(h // 2, 2, w // 2, 2).swapaxes(1, 2).reshape(h // 2, w // 2, 4)
-    first = quad[..., 0]
-    same = (quad[..., 1] == first) & (quad[..., 2] == first) & (quad[..., 3] == first)
+    quad, deep = (
+        [np.ascontiguousarray(values[i::2, j::2]) for i in (0, 1) for j in (0, 1)]
+        for values in (f.part, f.depth)
+    )
+    first = quad[0]
+    same = (quad[1] == first) & (quad[2] == first) & (quad[3] == first)
     step = 0.008 * f.view.position_distance
-    flat = np.abs(deep - deep[..., :1]).max(-1) < max(0.25, step * 600 / f.view.focal)
+    apart = np.maximum.reduce([np.abs(other - deep[0]) for other in deep[1:]])
+    flat = apart < max(0.25, step * 600 / f.view.focal)
     fine_parts = np.array([m.name in ("eye", "mouth") for m in f.meshes] + [False])
     coarse = same & flat & (first >= 0) & ~fine_parts[first]
-    single = (f.part >= 0) & ~np.repeat(np.repeat(coarse, 2, 0), 2, 1)
+    single = f.part >= 0
+    single &= cv2.resize((~coarse).view(np.uint8), (w, h), interpolation=cv2.INTER_NEAREST) > 0
     index = np.flatnonzero(single.ravel())
     cy, cx = np.nonzero(coarse)
     half = (w // 2, h // 2)
@@ -371,11 +394,10 @@ def _samples(f: Frame) -> tuple[np.ndarray, ...]:
 def shade(f: Frame) -> None:
     """Steps 3 and 4: what each pixel shows, and the light on it."""
     h, w = f.depth.shape
-    f.radiance = np.zeros((h, w, 3), np.float32)
-    f.normal = np.zeros((h, w, 3), np.float32)
     coarse, x, y, depth, part, coords, index = _samples(f)
     n = len(x)
     if not n:
+        f.radiance = np.zeros((h, w, 3), np.float32)
         return
     world = _unproject(f, x, y, depth)
     albedo, normal, smooth = (np.zeros((n, 3), np.float32) for _ in range(3))
@@ -397,11 +419,10 @@ def shade(f: Frame) -> None:
         f.scene, albedo, normal, smooth, gloss, rough, scatter, ao[at] * cavity, shadow, eye, wet
     )
     many = n - len(index)
-    for buffer, values in ((f.radiance, light), (f.normal, normal)):
-        small = np.zeros((h // 2, w // 2, 3), np.float32)
-        small[coarse] = values[:many]
-        buffer[:] = cv2.resize(small, (w, h), interpolation=cv2.INTER_NEAREST)
-        buffer.reshape(-1, 3)[index] = values[many:]
+    small = np.zeros((h // 2, w // 2, 3), np.float32)
+    small[coarse] = light[:many]
+    f.radiance = np.asarray(cv2.resize(small, (w, h), interpolation=cv2.INTER_NEAREST))
+    f.radiance.reshape(-1, 3)[index] = light[many:]
 
 
 def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -419,17 +440,21 @@ def illuminate(
     wrap, mix, bleed = (0.40, 0.16, 0.10), (0.75, 0.40, 0.22), (0.45, 0.12, 0.0)
     through = (0.17, 0.05, 0.03)  # what seeps through flesh into full shadow
     bounce = (0.55, 0.25, 0.20)  # light bounces in hollows: bright skin shades itself less, redder
-    ambient = scene.ambient(normal).astype(np.float32)
+    # Channel by channel: numpy is slow over a last axis of three.
+    n, e = np.ascontiguousarray(normal.T), np.ascontiguousarray(eye.T)
     facing = np.clip(_dot(normal, eye), 0.02, 1)
     f0 = np.float32(0.032)
     log_ao = np.log(np.clip(ao, 1e-3, 1))
     log_shadow = np.log(np.clip(shadow, 1e-3, 1))
     open_ = [np.exp(log_ao * (1 - bounce[c] * scatter * np.sqrt(albedo[:, c]))) for c in range(3)]
-    diffuse = [ambient[:, c] * open_[c] for c in range(3)]
-    mirror = 2 * facing[:, None] * normal - eye
+    diffuse = [ambient * o for ambient, o in zip(_ambient(scene, n[1]), open_, strict=True)]
     grazing = f0 + (np.maximum(1 - rough, f0) - f0) * (1 - facing) ** 5
-    spec = (gloss * grazing * ao)[:, None] * scene.ambient(mirror).astype(np.float32)
+    grazing *= gloss
+    grazing *= ao
+    spec = [grazing * ambient for ambient in _ambient(scene, 2 * facing * n[1] - e[1])]
     for k, lamp in enumerate(scene.lights):
+        if not any(lamp.color):
+            continue
         direction = np.asarray(lamp.direction, np.float32)
         color = np.asarray(lamp.color, np.float32)
         sharp, round_ = normal @ direction, smooth @ direction
@@ -443,17 +468,31 @@ def illuminate(
         visible = shadow * np.clip(1.7 * ao, 0, 1) if k == 0 else ao
         visible = np.maximum(visible, wet)
         near = np.flatnonzero((sharp > 0) & (gloss > 0))
-        half = _unit(eye[near] + direction)
-        nh, nl, ve, r0 = _dot(half, normal[near]), sharp[near], facing[near], rough[near]
-        fresnel = f0 + (1 - f0) * (1 - np.clip(_dot(eye[near], half), 0, 1)) ** 5
+        toward = [e[c][near] for c in range(3)]
+        half = [toward[c] + direction[c] for c in range(3)]
+        length = np.sqrt(np.maximum(sum(h * h for h in half), 1e-12))
+        half = [h / length for h in half]
+        nh = sum(half[c] * n[c][near] for c in range(3))
+        nl, ve, r0 = sharp[near], facing[near], rough[near]
+        eh = sum(toward[c] * half[c] for c in range(3))
+        fresnel = f0 + (1 - f0) * (1 - np.clip(eh, 0, 1)) ** 5
         wide = r0 + np.float32(0.25 * lamp.softness) * (1 - r0)
         total = np.zeros(len(near), np.float32)
         for r, share in ((wide, 0.65), (0.55 * wide, 0.35)):
             a2 = np.maximum(r * r, 0.003) ** 2
             d = a2 / (nh * nh * (a2 - 1) + 1) ** 2
             total += share * d * 0.25 / (0.25 + 0.75 * np.maximum(nl, 0.05) * ve + 0.2 * r)
-        spec[near] += (gloss[near] * fresnel * total * nl * visible[near])[:, None] * color
-    return albedo * np.stack(diffuse, -1).astype(np.float32) + spec
+        shine = gloss[near] * fresnel * total * nl * visible[near]
+        for c in range(3):
+            spec[c][near] += shine * color[c]
+    return np.stack([albedo[:, c] * diffuse[c] + spec[c] for c in range(3)], -1)
+
+
+def _ambient(scene: Scene, level: np.ndarray) -> list[np.ndarray]:
+    """What :meth:`Scene.ambient` gives for normals of this y, as three arrays (N,) float32."""
+    up = 0.5 + 0.5 * level
+    pairs = zip(np.asarray(scene.ground), np.asarray(scene.sky), strict=True)
+    return [(ground * (1 - up) + sky * up).astype(np.float32) for ground, sky in pairs]
 
 
 def _unproject(f: Frame, x: np.ndarray, y: np.ndarray, depth: np.ndarray) -> np.ndarray:
@@ -469,16 +508,19 @@ def finish(f: Frame, size: tuple[int, int]) -> Rendered:
     """Step 6: down to the frame's size, over the backdrop."""
     w, h = size
     weight = cv2.resize(f.alpha, size, interpolation=cv2.INTER_AREA)
-    light = cv2.resize(f.radiance * f.alpha[..., None], size, interpolation=cv2.INTER_AREA)
-    light = light / np.maximum(weight, 1e-4)[..., None]
+    covered = f.radiance * cv2.merge([f.alpha] * 3)
+    light = cv2.resize(covered, size, interpolation=cv2.INTER_AREA)
+    light /= cv2.merge([np.maximum(weight, 1e-4)] * 3)
     c = f.scene.camera
     shake = (value(f.row, "camera_x") / c.field, value(f.row, "camera_y") / c.field,
              value(f.row, "camera_roll"))  # fmt: skip
     behind = stage.backdrop(f.scene, size, shake)
-    front = develop(light, f.scene)
-    a = weight[..., None]
+    front = np.zeros((h, w, 3), np.uint8)
+    shown = weight > 0
+    front[shown] = develop(light[shown], f.scene)
+    a = cv2.merge([weight] * 3)
     rgb = np.clip(np.rint(front * a + behind * (1 - a)), 0, 255).astype(np.uint8)
-    return Rendered(rgb, landmarks(f), face_mask(f, size), weight)
+    return Rendered(rgb, weight, f)
 
 
 def face_mask(f: Frame, size: tuple[int, int]) -> np.ndarray:

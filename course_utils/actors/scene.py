@@ -269,20 +269,25 @@ def film(frame: np.ndarray, scene: Scene, rng: np.random.Generator) -> np.ndarra
     """
     camera = scene.camera
     h, w = frame.shape[:2]
-    light = _DECODE[frame]
+    light = np.asarray(cv2.LUT(frame, _DECODE), np.float32)
     sigma = camera.softness * max(min(h, w) / 360, 0.6)
     light = cv2.GaussianBlur(light, (0, 0), sigma)
-    y, x = np.mgrid[0:h, 0:w].astype(np.float32)
-    radius2 = ((x - w / 2) ** 2 + (y - h / 2) ** 2) / (0.25 * (w * w + h * h))
-    light *= (1 - camera.vignette * radius2)[..., None]
+    light *= cv2.merge([1 - camera.vignette * _radius2(h, w)] * 3)
     shot, read = 0.00014 * camera.noise, 0.0015 * camera.noise
     noise = rng.standard_normal((h, w, 3), dtype=np.float32)
     noise = cv2.GaussianBlur(noise, (0, 0), 0.55) * 1.6
-    noise += 0.5 * noise.mean(-1, keepdims=True)
+    noise += cv2.merge([0.5 * (noise[..., 0] + noise[..., 1] + noise[..., 2]) / 3] * 3)
     light += noise * np.sqrt(shot * light + read * read)
     tone = encode(light)
     tone = tone + 2 * (camera.contrast - 1) * tone * (1 - tone) * (2 * tone - 1)
     return np.round(255 * np.clip(tone, 0, 1)).astype(np.uint8)
+
+
+@lru_cache(maxsize=4)
+def _radius2(h: int, w: int) -> np.ndarray:
+    """Squared distance of each pixel from the middle; 1 in the corners."""
+    y, x = np.mgrid[0:h, 0:w].astype(np.float32)
+    return ((x - w / 2) ** 2 + (y - h / 2) ** 2) / (0.25 * (w * w + h * h))
 
 
 _DECODE = decode(np.arange(256) / 255).astype(np.float32)

@@ -38,7 +38,7 @@ def _noise_tile(seed: int) -> np.ndarray:
     rng = np.random.default_rng([seed, 1])
     tile = rng.normal(size=(TILE, TILE)).astype(np.float32)
     tile = gaussian_filter(tile, 5.0, mode="wrap")
-    return tile / tile.std()
+    return _wrapped(tile / tile.std())
 
 
 @lru_cache(maxsize=64)
@@ -50,13 +50,17 @@ def _spot_tile(seed: int) -> np.ndarray:
         np.stack(np.meshgrid(np.arange(n), np.arange(n)), -1) + rng.random((n, n, 2))
     ).reshape(-1, 2)
     grid = (np.stack(np.meshgrid(np.arange(TILE), np.arange(TILE)), -1).reshape(-1, 2) + 0.5) / 16
-    return cKDTree(points, boxsize=n).query(grid % n)[0].reshape(TILE, TILE).astype(np.float32)
+    return _wrapped(cKDTree(points, boxsize=n).query(grid % n)[0].reshape(TILE, TILE))
+
+
+def _wrapped(tile: np.ndarray) -> np.ndarray:
+    """A tile with its first row and column once more at its end, to be interpolated across it."""
+    return np.pad(tile, ((0, 1), (0, 1)), mode="wrap").astype(np.float32)
 
 
 def _lookup(tile: np.ndarray, chart: np.ndarray, size: float, seed: int) -> np.ndarray:
     m = (chart * (16.0 / size) + np.array([seed * 37 % TILE, seed * 91 % TILE])).astype(np.float32)
-    wrapped = np.pad(tile, ((0, 1), (0, 1)), mode="wrap")
-    return hd.sample(wrapped, (m % TILE).reshape(-1, 2)).reshape(chart.shape[:-1])
+    return hd.sample(tile, (m % TILE).reshape(-1, 2)).reshape(chart.shape[:-1])
 
 
 def noise(chart: np.ndarray, size: float, seed: int) -> np.ndarray:
