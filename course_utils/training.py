@@ -187,6 +187,9 @@ def images_of(crops: pd.DataFrame, folder: str | Path, size: int) -> Images:
     return _Files(crops, folder, size)
 
 
+_SAME, _GRAY = np.eye(3), np.tile([0.299, 0.587, 0.114], (3, 1))
+
+
 def augment(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The crop flipped, recolored, blurred, compressed and cut out, each by chance; uint8 RGB.
 
@@ -199,13 +202,13 @@ def augment(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
     size = rgb.shape[0]
     if rng.random() < 0.5:
-        rgb = rgb[:, ::-1]
+        rgb = cv2.flip(rgb, 1)
     contrast, brightness, saturation = rng.uniform(0.85, 1.15, 3)
     shift = 255 * (brightness - 1) + 128 * (1 - contrast)
     # Color's distance from its own gray, scaled; then contrast and brightness: one matrix does all.
-    gray = np.tile([0.299, 0.587, 0.114], (3, 1))
-    matrix = contrast * (saturation * np.eye(3) + (1 - saturation) * gray)
-    rgb = cv2.transform(np.ascontiguousarray(rgb), np.hstack([matrix, np.full((3, 1), shift)]))
+    matrix = np.full((3, 4), shift)
+    matrix[:, :3] = contrast * (saturation * _SAME + (1 - saturation) * _GRAY)
+    rgb = cv2.transform(rgb, matrix)
     blur, jpeg, cut = rng.random(3) < (0.25, 0.5, 0.25)
     if blur:
         rgb = cv2.GaussianBlur(rgb, (0, 0), rng.uniform(0.3, 1.5))

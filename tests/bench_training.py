@@ -8,7 +8,6 @@ python tests/bench_training.py meso       # Meso-4: images a second, by size, ba
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -64,8 +63,10 @@ def caching(folder: Path) -> None:
     )
 
 
-def input_pipeline(folder: Path) -> None:
+def input_pipeline(folder: Path, turns: int = 24) -> None:
     import keras
+    import numpy as np
+    import pandas as pd
     import tensorflow as tf
 
     from course_utils import models, training
@@ -75,10 +76,10 @@ def input_pipeline(folder: Path) -> None:
     pixels = training.pixels(crops, folder, 128)
     labels = training.label_numbers(crops)
     weights = training.balance(labels)
-    steps = count // batch
     one = (pixels[:batch], labels[:batch], weights[:batch].astype("float32"))
     ways = {
         "constant batch in memory": tf.data.Dataset.from_tensors(one).repeat(),
+        "the same again": tf.data.Dataset.from_tensors(one).repeat(),
         "batches": training.batches(pixels, labels, weights, batch, epochs=range(99)),
         "batches, augmented": training.batches(
             pixels, labels, weights, batch, augmented=True, epochs=range(99)
@@ -91,17 +92,35 @@ def input_pipeline(folder: Path) -> None:
         ).repeat(),
     }
     model = training.compiled(models.meso4("random", 128))
-    rates: dict[str, list[float]] = {name: [] for name in ways}
-    for turn in range(6):
-        for name, data in ways.items():
-            start = time.perf_counter()
-            model.fit(data, steps_per_epoch=steps, shuffle=False, verbose=0)
-            if turn:  # the first one traces the graph
-                rates[name].append(count / (time.perf_counter() - start))
-    constant = rates["constant batch in memory"]
-    for name, each in rates.items():
-        ratio = statistics.median(one / other for one, other in zip(each, constant, strict=True))
-        print(f"{name:32} {statistics.median(each):5.0f} images/s, {ratio:.2f} of the constant")
+
+    def rate(data: tf.data.Dataset, steps: int = 8) -> float:
+        start = time.perf_counter()
+        model.fit(data, steps_per_epoch=steps, shuffle=False, verbose=0)
+        return steps * batch / (time.perf_counter() - start)
+
+    # A machine's own pace changes within seconds: many short turns, each in another order.
+    rng = np.random.default_rng(0)
+    for data in ways.values():
+        rate(data)  # the first one traces the graph
+    rates = pd.DataFrame(
+        {name: rate(ways[name]) for name in rng.permutation(list(ways))} for _ in range(turns)
+    )[list(ways)]
+    ratios = rates.div(rates.iloc[:, 0], axis=0)
+    draws = [rates.sample(turns, replace=True, random_state=k).median() for k in range(2000)]
+    drawn = pd.DataFrame([draw / draw.iloc[0] for draw in draws])
+    print(
+        pd.DataFrame(
+            {
+                "images/s": rates.median(),
+                "of the constant": rates.median() / rates.iloc[:, 0].median(),
+                "low": drawn.quantile(0.025),
+                "high": drawn.quantile(0.975),
+                "median of pairs": ratios.median(),
+            }
+        )
+        .round(3)
+        .to_string()
+    )
 
 
 def meso() -> None:
