@@ -476,7 +476,7 @@ def _votes(gray: np.ndarray, frame: _Frame, nudges: Iterable) -> np.ndarray:
         move[:, 2] += matrix[:, 2]
         view = cv2.warpAffine(patch, move, (_WHOLE, _WHOLE), borderMode=cv2.BORDER_REPLICATE)
         found = _predictor()(view, _square()).parts()
-        points = np.array([(p.x, p.y) for p in found]) - matrix[:, 2]
+        points = np.reshape([at for p in found for at in (p.x, p.y)], (68, 2)) - matrix[:, 2]
         points = points @ np.linalg.inv(matrix[:, :2]).T
         votes.append(points[_MIRROR] if nudge[4] else points)
     return np.stack(votes)
