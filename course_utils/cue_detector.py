@@ -85,7 +85,8 @@ def beside(
 ) -> pd.DataFrame:
     """Models beside what needs no network: majority class, base-rate constant, cue detector.
 
-    All are compared on the same clips, those of the first model. Cells are text, with an interval
+    The cue detector is asked about the clips of the first model; the models should have judged the
+    same ones. Cells are text, with an interval
     over groups where one can be given; log-loss and AUC as in `evaluation.interval`.
 
     Parameters
@@ -101,18 +102,21 @@ def beside(
     learned = table if learned_from is None else table[table["split"] == learned_from]
     constants = evaluation.baselines(learned["label"], cues["label"])
     rows = {
-        name: {column: f"{constants.loc[key, column]:.2f}" for column in BESIDE}
+        name: {column: _number(constants.loc[key, column]) for column in BESIDE}
         for name, key in {
             "majority class": "majority class",
             "base-rate constant": "base rate",
         }.items()
     }
-    rows["majority class"]["log-loss"] = "infinite"
     for name, mine in {"cue detector": cues, **verdicts}.items():
         judged = mine["label"], mine["p_fake"], mine["group"]
         rows[name] = {column: str(evaluation.interval(*judged, column)) for column in BESIDE[1:]}
         rows[name]["accuracy"] = str(_accuracy(*judged))
     return pd.DataFrame.from_dict(rows, orient="index", columns=BESIDE)
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}" if np.isfinite(value) else "infinite"
 
 
 def _accuracy(labels: pd.Series, p_fake: pd.Series, groups: pd.Series) -> evaluation.Interval:

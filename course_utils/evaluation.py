@@ -194,7 +194,8 @@ def verdicts(
     faces = dict(iter(scores.groupby("clip", sort=False)))
     losses = dict(iter(skipped.groupby("clip", sort=False)))
     rows = [_judge_clip(clip, faces.get(clip), losses.get(clip), how, seen) for clip in order]
-    table = pd.DataFrame(rows)
+    judged = ["clip", "p_fake", "n_faces", "frames_sampled", "frames_without_face", "reason"]
+    table = pd.DataFrame(rows, columns=judged)
     for column in CLIP_COLUMNS[1:]:
         table[column] = table["clip"].map(info[column]) if column in info else pd.NA
     return decide(table[[c for c in VERDICT_COLUMNS if c not in ("verdict",)]])
@@ -237,7 +238,7 @@ class Band(NamedTuple):
     reason: str = ""
 
 
-HALF = Band()  # always tells: one half parts real from fake
+HALF = Band()  # one half parts real from fake; exactly one half is told as neither
 
 
 def decide(
@@ -335,7 +336,10 @@ def risk_coverage(labels: Any, p_fake: Any, threshold: float = 0.5) -> pd.DataFr
 
 
 def log_loss(labels: Any, p_fake: Any) -> float:
-    """Return the mean of -log(probability given to the truth), as DFDC scored (natural log)."""
+    """Return the mean of -log(probability given to the truth), as DFDC scored (natural log).
+
+    Probabilities are kept 2e-16 away from 0 and 1, so the worst answer costs 36 and not infinity.
+    """
     y, p = _pair(labels, p_fake)
     return float(sk.log_loss(y, p, labels=[0, 1]))
 
@@ -440,13 +444,9 @@ def interval(
     border of its scale (an AUC of 0 or 1); the EER, whose jackknife does not converge.
     """
     y, p = _pair(labels, p_fake)
-    codes, names = pd.factorize(np.ravel(np.asarray(groups, dtype=object)))
+    codes, names = _codes(groups)
     if len(codes) != len(y):
         raise ValueError(f"{len(y)} labels but {len(codes)} groups")
-    if (codes < 0).any():
-        raise ValueError(
-            f"{(codes < 0).sum()} clips have no group (rows {_rows(codes < 0, range(len(codes)))})"
-        )
     scale, count = METRICS[metric].scale, len(names)
     if metric == "AUC" and not _one_class(y):
         value, without = _auc_without(y, p, codes)
@@ -483,6 +483,16 @@ def interval(
     middle = _TO[scale](value)
     low, high = (float(_FROM[scale](middle + side * half)) for side in (-1, 1))
     return Interval(value, low, high, count, level)
+
+
+def _codes(groups: Any, sort: bool = False) -> tuple[np.ndarray, Any]:
+    """A whole number for each clip's group, and the groups' names; refuses a missing group."""
+    codes, names = pd.factorize(np.ravel(np.asarray(groups, dtype=object)), sort=sort)
+    if (codes < 0).any():
+        raise ValueError(
+            f"{(codes < 0).sum()} clips have no group (rows {_rows(codes < 0, range(len(codes)))})"
+        )
+    return codes, names
 
 
 def jackknife_error(without: np.ndarray) -> Any:
@@ -633,7 +643,7 @@ def compare(
     if other.any():
         raise ValueError(f"the tables disagree on the label of {_rows(other, list(both['clip']))}")
     a, b = (_checked_p(both[c], list(both["clip"])) for c in ("p_fake", "p_fake_2"))
-    codes, _ = pd.factorize(both["group"])
+    codes, _ = _codes(both["group"])
     of = METRICS[metric].of
     value_a, value_b, count = of(y, a), of(y, b), codes.max() + 1
     value = value_a - value_b
@@ -690,7 +700,7 @@ def compare_seeds(
         a, b = (verdicts(table[table["seed"] == seed]) for table in (first, second))
         found = compare(a, b, metric, level)  # which checks that the clips are the same
         p_2 = a["clip"].map(b.set_index("clip")["p_fake"]).to_numpy()
-        y, codes = binary(a["label"]), pd.factorize(a["group"])[0]
+        y, codes = binary(a["label"]), _codes(a["group"], sort=True)[0]  # the same in each seed
         apart = [_without(y, p, codes, metric) for p in (a["p_fake"].to_numpy(), p_2)]
         values.append(found.difference.value)
         without.append(apart[0] - apart[1])
@@ -1049,7 +1059,7 @@ def baselines(training: Any, labels: Any) -> pd.DataFrame:
         table[name] = {
             "p_fake": p,
             "accuracy": right.mean(),
-            "log-loss": log_loss(y, constant),
+            "log-loss": math.inf if p in (0, 1) and not right.all() else log_loss(y, constant),
             "Brier score": brier(y, constant),
             "AUC": auc(y, constant),
         }

@@ -127,6 +127,7 @@ def _extract_clip(clip: str, folder: Path, out: Path, frames: int, detector: str
     if record := _read_record(place, key):
         return record
     partial = place.with_name(f"{place.name}.{os.getpid()}.partial")  # a killed run may have heirs
+    shutil.rmtree(partial, ignore_errors=True)  # what bears this number was left by a killed run
     partial.mkdir()
     try:
         record = {"clip": clip, "key": key, **_faces_of(folder / clip, partial, frames, detector)}

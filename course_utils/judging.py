@@ -98,7 +98,7 @@ def load(path: str | Path | None = None) -> Detector:
 
 def newest() -> Path:
     """Return the learner's newest run that has a card, else the detector that comes along."""
-    places = {settings.RUNS, settings.WORK, Path("work").resolve(), Path("runs").resolve()}
+    places = {settings.WORK, Path("work").resolve()}
     runs = [
         card.parent
         for place in places
@@ -323,9 +323,10 @@ def refusals(
     folders = {"test": Path(crops_folder), "other": Path(other_folder)}
     tables = {name: training.read_table(folder) for name, folder in folders.items()}
     tables["test"] = tables["test"][tables["test"]["split"] == "test"]
-    parts = []
+    parts, trained_by = [], []
     for run in map(Path, runs):
         detector = load(run)
+        trained_by.append(detector.card["command"])
         size = models.image_size(detector.model)
         for name, crops in tables.items():
             images = training.pixels(crops, folders[name], size)
@@ -336,7 +337,7 @@ def refusals(
             )
             features = clip_features(crop_statistics(images), crops["clip"]).loc[table["clip"]]
             table["distance"] = detector.outliers.distance(features.to_numpy())
-            far = table["distance"].to_numpy() > detector.outliers.threshold
+            far = detector.outliers.far(features.to_numpy())
             table = evaluation.decide(table, detector.band, far)
             table["threshold"] = detector.outliers.threshold
             table["run"], table["seed"] = run.name, detector.card.get("seed")
@@ -349,8 +350,7 @@ def refusals(
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     told.round(4).to_csv(out, index=False)
-    about: dict[str, Any] = {"command": command, "trained by": detector.card["command"]}
-    about |= {k: detector.card[k] for k in ("date", "device", "versions") if k in detector.card}
+    about = {"command": command, "trained by": trained_by, **training.machine()}
     out.with_suffix(".json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     return told
 
@@ -744,11 +744,9 @@ class _Panel:
             y = self._y(value)
             draw.line((x0, y, x1, y), fill=_mixed(0.2 if value == 0.5 else 0.4), width=1)
             draw.text((x0 - round(8 * s), y), name, font=small, fill=_FAINT, anchor="rm")
-        label = f"{self.word} of each face"
-        if self.length_s:
-            label += f" over {self.length_s:.1f} s"
+        label = f"{self.word} over {self.length_s:.1f} s" if self.length_s else self.word
         if band.high > band.low:
-            label += ", gray: can't tell"
+            label += "; gray: can't tell"
         draw.text((x0, y1 + round(6 * s)), label, font=small, fill=_FAINT)
         for person in sorted(set(scores["person"]), reverse=True):
             mine = scores[scores["person"] == person]

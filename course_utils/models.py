@@ -128,22 +128,25 @@ def vgg16(weights: str | Path = "imagenet", image_size: int = 224) -> keras.Mode
     image = _image(image_size)
     x = image[..., ::-1]
     x = layers.Rescaling(1.0, offset=[-103.939, -116.779, -123.68])(x)
-    return _borrow(keras.applications.VGG16, image, x, "vgg16", weights)
+    file = _starting_file("vgg16", weights)
+    return _borrow(keras.applications.VGG16, image, x, "vgg16", weights, file)
 
 
 def inception_resnet_v2(weights: str | Path = "imagenet", image_size: int = 299) -> keras.Model:
     """InceptionResNetV2 (Szegedy et al., AAAI 2017), averaged, and a softmax (lesson 06)."""
     image = _image(image_size)
     x = layers.Rescaling(1 / 127.5, offset=-1.0)(image)
-    network = keras.applications.InceptionResNetV2
-    return _borrow(network, image, x, "inception_resnet_v2", weights)
+    name, network = "inception_resnet_v2", keras.applications.InceptionResNetV2
+    file = _starting_file(name, weights)
+    return _borrow(network, image, x, name, weights, file)
 
 
 def xception(weights: str | Path = "imagenet", image_size: int = 299) -> keras.Model:
     """Xception (Chollet, CVPR 2017), averaged, and a softmax: FaceForensics++'s detector."""
     image = _image(image_size)
     x = layers.Rescaling(1 / 127.5, offset=-1.0)(image)
-    return _borrow(keras.applications.Xception, image, x, "xception", weights)
+    file = _starting_file("xception", weights)
+    return _borrow(keras.applications.Xception, image, x, "xception", weights, file)
 
 
 def efficientnet_b4(weights: str | Path = "imagenet", image_size: int = 380) -> keras.Model:
@@ -401,15 +404,13 @@ def _borrow(
     x: keras.KerasTensor,
     name: str,
     weights: str | Path,
-    file: Path | None = None,
+    file: Path | None,
 ) -> keras.Model:
     """A network of keras.applications on `x`, with average pooling and a softmax.
 
     Its batch statistics are averaged over 10 batches as in the other models, not over 100: with a
     few hundred crops, 17 batches an epoch, 100 would be half a training.
     """
-    if file is None:
-        file = _starting_file(name, weights)
     notop = file if file and re.search(r"(?<!\.weights)\.h5$", file.name) else None
     try:
         base = network(weights=str(notop) if notop else None, include_top=False, input_tensor=x)
@@ -540,7 +541,7 @@ def _load_mesonet(model: keras.Model, path: Path) -> None:
 
 
 def load_backbone(model: keras.Model, path: str | Path) -> keras.Model:
-    """Fill the model's backbone, and only that, from a `.weights.h5` of `save_backbone`."""
+    """Fill the model's backbone, and only that, with weights of `training.train_backbone`."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"There is no file of weights {path}.")
     try:

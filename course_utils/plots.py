@@ -590,7 +590,7 @@ def differences(table: pd.DataFrame, xlabel: str) -> None:
         ax.plot(table["value"][part], rows[part], "o", color="black", markerfacecolor=face)
     ax.axvline(0, color=NEUTRAL, linestyle="--")
     ax.set(xlabel=xlabel, ylim=(len(table) - 0.4, -0.6))
-    ax.xaxis.set_major_locator(plt.MaxNLocator(6))
+    ax.xaxis.set_major_locator(plt.MaxNLocator(4))
     ax.set_yticks(rows, table.index)
 
 
@@ -607,7 +607,7 @@ def repairs(curves: dict[str, pd.DataFrame]) -> None:
         line: dict[str, Any] = dict(color=color, linestyle=style, marker=marker, markersize=5)
         ax.plot(curve["repaired"], curve["log_odds"], label=name, **line)
     ax.axhline(0, color="#BBBBBB", linewidth=1)
-    ax.set(xlabel="share of the crop put back", ylabel="log-odds of FAKE")
+    ax.set(xlabel="share of the crop replaced", ylabel="log-odds of FAKE")
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
 
 
@@ -755,7 +755,8 @@ def curves(
     """Training and validation `column` by epoch, a panel a history (`training.fit`; lesson 07).
 
     Several seeds (a column `seed`) are drawn as their median and a band from the least to the most.
-    The best epoch on validation (of the median) is marked; `baselines` are dotted lines.
+    The best epoch on validation (of the median) is marked; of two `baselines` the first is a dotted
+    line and the second a dash-dotted one.
     """
     size = (3.9 * len(histories) + 1.2, 3.3)
     _, row = plt.subplots(1, len(histories), figsize=size, sharey=True, squeeze=False,
@@ -773,12 +774,10 @@ def curves(
             if key.startswith("val_"):
                 best = middle.idxmin() if "loss" in column else middle.idxmax()
                 ax.plot(best, middle[best], "o", color=color, markersize=8, label="best epoch")
-        for words, value in (baselines or {}).items():
-            ax.axhline(value, color=NEUTRAL, linestyle=":", linewidth=1.5)
-            ax.annotate(words, (1, value), (-3, 3), xycoords=("axes fraction", "data"),
-                        textcoords="offset points", ha="right", color=NEUTRAL)  # fmt: skip
+        for style, (words, value) in zip((":", "-."), (baselines or {}).items(), strict=False):
+            ax.axhline(value, color=NEUTRAL, linestyle=style, linewidth=1.5, label=words)
         ax.set(xlabel="epoch", title=name)
-        ax.margins(y=0.1)  # room for the words above the highest baseline
+        ax.xaxis.set_major_locator(plt.MaxNLocator(integer=True))
         ax.spines[["top", "right"]].set_visible(False)
     row[0, 0].set_ylabel(column)
     row[0, -1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
@@ -787,7 +786,7 @@ def curves(
 def confusion(tables: Mapping[str, tuple[Sequence[Any], Sequence[Any]]]) -> None:
     """Confusion matrices, a panel a name: (labels, predicted), each "REAL" or "FAKE" (lesson 07).
 
-    Numbers (`p_fake`) are taken as FAKE from one half up. Cells show counts and shares of their
+    Numbers (`p_fake`) are taken as FAKE above one half. Cells show counts and shares of their
     row: what becomes of the REAL ones, and of the FAKE ones.
     """
     import seaborn as sns
@@ -797,7 +796,7 @@ def confusion(tables: Mapping[str, tuple[Sequence[Any], Sequence[Any]]]) -> None
     for ax, (name, (labels, predicted)) in zip(row.flat, tables.items(), strict=True):
         guess = pd.Series(np.asarray(predicted))
         if pd.api.types.is_numeric_dtype(guess):
-            guess = pd.Series(np.where(guess >= 0.5, "FAKE", "REAL"))
+            guess = pd.Series(np.where(guess > 0.5, "FAKE", "REAL"))
         counts = pd.crosstab(np.asarray(labels), guess.to_numpy()).reindex(
             index=LABELS, columns=LABELS, fill_value=0
         )

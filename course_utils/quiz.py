@@ -79,7 +79,7 @@ def save(path: str | Path, clip: str, says: str, sure: float, seconds: float, cu
 
 def _whole_lines(path: Path) -> str:
     """The text of a file up to its last line break: what was cut off is no answer."""
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    text = path.read_bytes().decode("utf-8") if path.exists() else ""  # Windows' line ends stay
     return text[: text.rfind("\n") + 1]
 
 

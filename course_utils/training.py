@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import datetime
 import functools
+import hashlib
 import json
 import math
 import os
@@ -70,6 +71,11 @@ def check(crops: pd.DataFrame, folder: str | Path, leaky: bool = False) -> None:
                 f"All {rows.sum()} crops for {split} are {labels[0]}: both classes are needed "
                 f"({_rows(crops, rows)})."
             )
+    nowhere = crops["group"].isna()
+    if nowhere.any() and not leaky:
+        raise ValueError(
+            f"{_rows(crops, nowhere)}: no group, so nothing says whom the splits share."
+        )
     absent = ~crops["crop"].map(lambda name: (Path(folder) / name).is_file())
     if absent.any():
         raise ValueError(f"{_rows(crops, absent)}: no such file in {folder}.")
@@ -627,7 +633,8 @@ def fine_tune(
     """First the head alone on cached features, then everything from `layer` at a tenth of the rate.
 
     `layer` is by default the beginning of the model's last block (`LAST_BLOCK`). `options` are
-    `fit`'s. Returns both phases' histories in one table; `epoch` counts on.
+    `fit`'s. The weights kept are those of the second phase's best epoch. Returns both phases'
+    histories in one table; `epoch` counts on.
     """
     first = fit_head(model, faces, epochs[0], rate, batch, **options)
     models.unfreeze_from(model, layer or LAST_BLOCK[model.name.partition("-")[0]])
@@ -933,7 +940,7 @@ def train(
         **{"model": model, "weights": str(weights), "weights_name": models.weights_name(network)},
         **{"split": split, "image_size": image_size},
         **{"epochs": epochs, "batch": batch, "seed": seed, "patience": patience},
-        "augmented": augmented and model != "shallow_vgg16",
+        **{"augmented": augmented and model != "shallow_vgg16", "crops_table": _digest(crops)},
     }
     run.mkdir(parents=True, exist_ok=True)
     about = _same_run(run, asked)
@@ -952,6 +959,11 @@ def train(
     else:
         rate = float(compiled(network, START_RATE.get(model, 1e-4)).optimizer.learning_rate)
         history = fit(network, faces, epochs, batch, rate=cosine(rate, epochs), **options)
+    if history["val_loss"].isna().all():
+        raise RuntimeError(
+            "The loss was lost in the first epoch, so there is nothing to keep: try another seed, "
+            f"in another folder than {run}."
+        )
     if model != "shallow_vgg16":
         restore_prior(network, float(faces.train_labels.mean()))
     held_out = crops[crops["split"].isin(["validation", "test"])]
@@ -959,7 +971,6 @@ def train(
     _write_csv(score(network, held_out, folder, batch), run / "scores.csv")
     _write_csv(history, run / "history.csv")
     about = describe(network, crops, command, time.time() - began)
-    about["best_epoch"] = int(history["epoch"].iloc[history["val_loss"].argmin()])
     _write_json(run / "run.json", asked | about | {"finished": True})
     _remove(run / "checkpoints")
     return history
@@ -983,7 +994,8 @@ def run_transfer(
     `"frozen"` trains the head on the borrowed features; `"fine-tuned"` does so for half of the
     epochs, then the last block too; `"random"` trains all layers from random weights;
     `"random-frozen"` the head on features of a network that has learned nothing. All ways meet the
-    same crops as often, without augmentation, and end with their best epoch on validation groups.
+    same crops as often, without augmentation, and end with their best epoch on validation groups
+    (`"fine-tuned"` with that of its second phase).
 
     Leaves `run_folder/history.csv`, `scores.csv` (every validation and test crop for each seed) and
     `run.json`. Returns the scores.
@@ -997,7 +1009,7 @@ def run_transfer(
     asked = {
         **{"model": "course_backbone", "weights": start, "weights_name": start, "way": way},
         **{"split": "grouped", "image_size": image_size, "epochs": epochs, "batch": batch},
-        **{"seeds": seeds, "augmented": False},
+        **{"seeds": seeds, "augmented": False, "crops_table": _digest(crops)},
     }
     run.mkdir(parents=True, exist_ok=True)
     if _same_run(run, asked).get("finished"):
@@ -1070,7 +1082,7 @@ def run_cross_validation(
     asked = {
         **{"model": model, "weights": str(weights), "weights_name": models.weights_name(network)},
         **{"split": split, "image_size": image_size, "epochs": epochs, "batch": batch},
-        **{"seeds": seeds, "folds": folds},
+        **{"seeds": seeds, "folds": folds, "crops_table": _digest(crops)},
     }
     run.mkdir(parents=True, exist_ok=True)
     if _same_run(run, asked).get("finished"):
@@ -1143,7 +1155,8 @@ def record(runs: Sequence[str | Path], name: str) -> Recorded:
     differing = [key for key in same if any(a.get(key) != abouts[0].get(key) for a in abouts)]
     if differing:
         raise ValueError(f"These runs differ in {', '.join(differing)}: record them apart.")
-    about = {key: value for key, value in abouts[0].items() if key not in ("finished", "command")}
+    own = ("finished", "command", "crops_table")
+    about = {key: value for key, value in abouts[0].items() if key not in own}
     about["commands"] = [each["command"] for each in abouts]
     if "seed" in about:
         about["seeds"] = [each["seed"] for each in abouts]
@@ -1179,7 +1192,25 @@ def throughput(
     are random, for any take as long. Leaves `run_folder/rates.csv` and `run.json`, and returns the
     rates: a row a precision.
     """
-    before, rows = keras.config.dtype_policy().name, []
+    before = keras.config.dtype_policy().name
+    try:
+        rows, size = _timed(model, image_size, batch, steps)
+    finally:
+        keras.config.set_dtype_policy(before)
+    run = Path(run_folder)
+    run.mkdir(parents=True, exist_ok=True)
+    rates = pd.DataFrame(rows)
+    asked = {"model": model, "image_size": size, "batch": batch, "steps": steps}
+    _write_json(run / "run.json", {"command": command, **asked, **machine()})
+    _write_csv(rates.round(2), run / "rates.csv")
+    return rates
+
+
+def _timed(
+    model: str, image_size: int | None, batch: int, steps: int
+) -> tuple[list[dict[str, Any]], int]:
+    """`throughput`'s rows, and the image size they were timed at."""
+    rows = []
     for mixed in (False, True):
         prepare(mixed=mixed)
         network = compiled(build(model, "random", image_size))
@@ -1196,14 +1227,12 @@ def throughput(
             work(batch_size=batch, verbose=0)
             row[name] = count / (time.perf_counter() - start)
         rows.append(row)
-    keras.config.set_dtype_policy(before)
-    run = Path(run_folder)
-    run.mkdir(parents=True, exist_ok=True)
-    rates = pd.DataFrame(rows)
-    asked = {"model": model, "image_size": size, "batch": batch, "steps": steps}
-    _write_json(run / "run.json", {"command": command, **asked, **machine()})
-    _write_csv(rates.round(2), run / "rates.csv")
-    return rates
+    return rows, size
+
+
+def _digest(crops: pd.DataFrame) -> str:
+    """Changes with the table: a run is not resumed with other crops."""
+    return hashlib.sha256(crops.to_csv(index=False).encode()).hexdigest()[:16]
 
 
 def read_table(folder: Path) -> pd.DataFrame:

@@ -64,7 +64,8 @@ def pairs(
     """Crops of `count` frames of each fake, of its original, and of its mask, cut alike.
 
     With `shift`, a window of `WINDOW` of the crop's side at a random place, enlarged to `size`: the
-    face no longer sits in the middle. A frame without a face is left out.
+    face no longer sits in the middle. A frame without a face is left out, and one of whose mask
+    the crop shows nothing. Raises ValueError where none is left.
     """
     from course_utils import faces, models, video
 
@@ -88,6 +89,8 @@ def pairs(
                 rows.append({name: getattr(clip, name) for name in ("clip", "method", "group")})
                 rows[-1]["frame"] = fake.index
                 cut.append(three)
+    if not cut:
+        raise ValueError(f"No face with a mask was found in {len(clips)} clips of {folder}.")
     fakes, originals, masks = (np.stack(images) for images in zip(*cut, strict=True))
     return Pairs(pd.DataFrame(rows), fakes, originals, masks[..., 0] > 127)
 

@@ -345,6 +345,10 @@ def test_runs_of_several_seeds_are_paired_by_seed():
 
     first, second = run([3.0, 2.0, 1.0]), run([0.3, 0.3, 1.0])
     found = ev.compare_seeds(first, second.sample(frac=1, random_state=0))
+    shuffled = ev.compare_seeds(first.sample(frac=1, random_state=1), second)
+    assert (shuffled.mean.low, shuffled.mean.high) == pytest.approx(
+        (found.mean.low, found.mean.high)
+    )
     alone = [ev.compare(*(t[t["seed"] == seed] for t in (first, second))) for seed in range(3)]
     assert found.per_seed.tolist() == pytest.approx([each.difference.value for each in alone])
     assert found.per_seed[2] == 0 and found.mean.value == pytest.approx(found.per_seed.mean())
@@ -367,6 +371,9 @@ def test_compare_refuses_what_does_not_match():
     holes = a.assign(p_fake=[np.nan, *a["p_fake"][1:]])
     with pytest.raises(ValueError, match="lack a score"):
         ev.compare(a, holes)
+    groupless = a.assign(group=a["group"].where(a["group"] != a["group"].iloc[0]))
+    with pytest.raises(ValueError, match="clips have no group"):
+        ev.compare(groupless, a)
     same = ev.compare(a, a)
     assert math.isnan(same.p_value) and "differ in no group" in same.difference.reason
     one = a[a["group"] == "g0"]

@@ -385,6 +385,15 @@ def test_a_run_that_is_there_a_moment_before_is_believed(done, clips, tmp_path, 
     assert list(out.rglob("*.partial")) == []
 
 
+def test_what_a_killed_run_of_the_same_number_left_is_replaced(done, clips, tmp_path):
+    out = tmp_path / "out"
+    for place in sorted((done[0] / "crops").iterdir()):  # in a container numbers come again
+        (out / "crops" / f"{place.name}.{os.getpid()}.partial").mkdir(parents=True)
+    extract(clips, out, frames=6, jobs=1)
+    assert contents(out) == contents(done[0])
+    assert list(out.rglob("*.partial")) == []
+
+
 # ------------------------------------------------------------------------------------ footage
 
 

@@ -169,8 +169,7 @@ def test_incomplete_folders_are_refused_with_a_sentence(tmp_path, detector):
 def test_newest_run_comes_first_and_the_shipped_one_last(tmp_path, detector, monkeypatch):
     import os
 
-    monkeypatch.setattr(settings, "RUNS", tmp_path / "runs")
-    monkeypatch.setattr(settings, "ROOT", tmp_path)
+    monkeypatch.setattr(settings, "WORK", tmp_path / "work")
     monkeypatch.chdir(tmp_path)
     assert judging.newest() == settings.MODELS / judging.SHIPPED
     for i, name in enumerate(["old", "new", "bare"]):

@@ -51,9 +51,9 @@ def test_curves_of_an_auc_mark_the_highest():
     assert [line.get_xdata()[0] for line in plt.gca().lines if len(line.get_xdata()) == 1] == [2]
 
 
-def test_confusion_has_real_first_and_takes_scores_from_one_half_up_as_fake():
+def test_confusion_has_real_first_and_takes_scores_above_one_half_as_fake():
     labels = ["REAL", "REAL", "REAL", "FAKE"]
-    plots.confusion({"scores": (labels, [0.1, 0.5, 0.2, 0.9]), "words": (labels, labels)})
+    plots.confusion({"scores": (labels, [0.1, 0.51, 0.5, 0.9]), "words": (labels, labels)})
     first, second = plt.gcf().axes
     assert [t.get_text() for t in first.get_xticklabels()] == ["REAL", "FAKE"]
     assert [t.get_text() for t in first.texts] == ["2\n67%", "1\n33%", "0\n0%", "1\n100%"]

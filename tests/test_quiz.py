@@ -104,6 +104,14 @@ def test_stopped_in_the_middle_of_a_line_the_rest_is_kept_and_goes_on(file):
     assert file.read_text() == whole
 
 
+def test_a_file_that_a_spreadsheet_has_saved_goes_on(file):
+    for clip in ("clip0.mp4", "clip1.mp4"):
+        quiz.save(file, clip, "REAL", 0.7, 1, ["teeth"])
+    file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    quiz.save(file, "clip2.mp4", "FAKE", 0.9, 2, [])
+    assert quiz.saved(file)["clip"].tolist() == ["clip0.mp4", "clip1.mp4", "clip2.mp4"]
+
+
 @hypothesis.settings(max_examples=20)
 @given(cut=st.integers(0, 120))
 def test_wherever_a_file_is_cut_whole_lines_count(tmp_path_factory, cut):

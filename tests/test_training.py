@@ -101,6 +101,10 @@ def fit(model, faces, **options) -> pd.DataFrame:
             lambda crops: crops.assign(split=crops["split"].where(crops.index > 1, "test")),
             r"Rows 0 \(crops/0-REAL-0.png\).* and 5 more: group 0 lies in two splits",
         ),
+        (
+            lambda crops: crops.assign(group=crops["group"].where(crops.index != 4)),
+            r"Row 4 \(crops/0-FAKE-0.png\): no group",
+        ),
     ],
 )
 def test_a_table_that_cannot_be_trained_on_is_refused_by_row(box, spoil, words):
@@ -407,7 +411,13 @@ def test_cross_validation_scores_each_crop_once_a_seed_and_goes_on_where_it_was(
 # ------------------------------------------------------------------------------------ whole runs
 
 
-def test_a_run_leaves_history_model_scores_and_what_made_it(box, tmp_path):
+def test_a_loss_that_is_lost_at_once_ends_a_run_with_a_sentence(box, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "cosine", lambda *_: lambda epoch: math.nan)
+    with pytest.raises(RuntimeError, match="loss was lost in the first epoch.*another seed"):
+        training.train(box[1], tmp_path / "run", "meso4", image_size=SIZE, epochs=3)
+
+
+def test_a_run_leaves_history_model_scores_and_what_made_it(box, tmp_path, monkeypatch):
     crops, folder = box
     options = {"image_size": SIZE, "epochs": 3, "batch": 16, "seed": 2}
     history = training.train(folder, tmp_path / "run", "meso4", command="the command", **options)
@@ -428,6 +438,11 @@ def test_a_run_leaves_history_model_scores_and_what_made_it(box, tmp_path):
     pd.testing.assert_frame_equal(again, history)
     with pytest.raises(ValueError, match="other settings \\(seed\\)"):
         training.train(folder, tmp_path / "run", "meso4", **{**options, "seed": 3})
+    more = pd.concat([crops, crops.tail(1).assign(clip="another.mp4")])
+    monkeypatch.setattr(training, "read_table", lambda folder: more)
+    with pytest.raises(ValueError, match="other settings \\(crops_table\\)"):
+        training.train(folder, tmp_path / "run", "meso4", **options)
+    monkeypatch.undo()
     with pytest.raises(FileNotFoundError, match=r"no crops\.csv"):
         training.train(tmp_path, tmp_path / "other")
     with pytest.raises(ValueError, match="no model 'vgg'"):

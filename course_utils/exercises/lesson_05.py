@@ -19,7 +19,7 @@ def _cache(answer: Any) -> str | None:
         if number(answer, wrong, "", tolerance=0.06) is None:
             return words
     otherwise = "Write down the seconds of both ways: the backbone's, and the head's."
-    return number(answer, 602 / 32, otherwise, tolerance=0.1)
+    return number(answer, 602 / 32, otherwise, tolerance=0.2)
 
 
 @functools.cache

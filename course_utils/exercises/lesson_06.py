@@ -12,10 +12,12 @@ def _near(
     answer: Any, right: float, tolerance: float, known: dict[Any, str], else_: str
 ) -> str | None:
     """`number`, with a sentence for each of the `known` mistakes."""
-    for wrong, why in known.items():
-        if number(answer, wrong, "", tolerance) is None:
-            return why
-    return number(answer, right, else_, tolerance)
+    refused = number(answer, right, else_, tolerance)
+    if refused:
+        for wrong, why in known.items():
+            if number(answer, wrong, "", tolerance) is None:
+                return why
+    return refused
 
 
 def _factor(answer: Any) -> str | None:

@@ -139,8 +139,8 @@ EXERCISES = {
     "09-slices": Exercise(
         check=lambda answer: choice(answer, "b", _SLICES),
         hints=(
-            "A 95% interval misses the truth in one case of twenty.",
-            "She looked at 20 intervals, and then at the one that stood out.",
+            "A 95% interval lies wholly below the truth in one case of forty.",
+            "She looked at 20 intervals, and at the one that stood out: how often is there one?",
         ),
         solution='answer = "b"',
         wrong=("a", "c", "d", 1),
