@@ -18,7 +18,7 @@ import hashlib
 import importlib.metadata
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import joblib
@@ -28,7 +28,6 @@ import pandas as pd
 from course_utils import datasets, evaluation, settings
 from course_utils.settings import MINI_DFDC, RUNS
 
-Change = Callable[[np.ndarray], np.ndarray]
 COLUMNS = ["clip", "condition", "cue", "value", "reason"]
 KEPT = settings.WORK / "cues"
 CONDITIONS: dict[str, tuple[int | None, float]] = {  # CRF of a second coding, share of the light

@@ -374,10 +374,6 @@ def _features(points: np.ndarray) -> np.ndarray:
     return cv2.dilate(out, np.ones((9, 9), np.uint8)) > 0
 
 
-def _lab(rgb: np.ndarray) -> np.ndarray:
-    return cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-
-
 def _colorless(pictures: np.ndarray) -> bool:
     """Whether pictures (n, height, width, 3) have no hue: their channels are all but the same."""
     return float(np.ptp(pictures[:: max(1, len(pictures) // 4)], axis=-1).mean()) < 1
@@ -418,7 +414,7 @@ def skin_shift(rgb: np.ndarray, points: np.ndarray) -> np.ndarray:
     region's own lightness, and its number of pixels; (k, 3). The regions are forehead and neck;
     the ears, beside which a wall may pass for skin, only where neither shows. Lesson 02.
     """
-    lab = cv2.GaussianBlur(_lab(rgb), (0, 0), 1.5)
+    lab = cv2.GaussianBlur(forgery.to_lab(rgb), (0, 0), 1.5)
     cheeks = lab[_cheeks(points)]
     if len(cheeks) < 100:
         return np.zeros((0, 3))
@@ -502,7 +498,7 @@ def light_difference(rgb: np.ndarray, points: np.ndarray, yaw: float = 0.0) -> f
     light goes on over the outline and comes from the front; `yaw` in degrees, since a turned head
     shades the neck. NaN where skin is seen neither below nor on both sides. Lesson 02.
     """
-    lab = cv2.GaussianBlur(_lab(rgb), (0, 0), 1.5)
+    lab = cv2.GaussianBlur(forgery.to_lab(rgb), (0, 0), 1.5)
     bright = ((cv2.GaussianBlur(rgb, (0, 0), 1.5).astype(np.float32) / 255) ** 2.2).mean(2)
     d, log = _distance(points), np.log(bright + 0.01)
     core = (d > 0.18) & (d < 0.5) & ~_features(points)
@@ -795,7 +791,7 @@ def white_band(rgb: np.ndarray, points: np.ndarray) -> float:
     corner = moved[48:].mean(0) - (64, 96)
     matrix[:, 2] -= corner
     cut = cv2.warpAffine(rgb, matrix, (128, 144), borderMode=cv2.BORDER_REPLICATE)
-    lightness = _lab(cut)[..., 0]
+    lightness = forgery.to_lab(cut)[..., 0]
     inner = np.zeros(lightness.shape, np.uint8)
     outline = np.round((moved[forgery.MOUTH] - corner) * 16).astype(np.int32)
     cv2.fillPoly(inner, [outline], 1, cv2.LINE_8, 4)

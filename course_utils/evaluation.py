@@ -1032,7 +1032,6 @@ def slices(table: pd.DataFrame, by: str, metric: str = "AUC", level: float = 0.9
             }
         )
     out = pd.DataFrame(rows)
-    out.attrs["metric"] = metric
     out.attrs["warning"] = (
         f"{len(out)} slices were compared: were they all alike, about "
         f"{len(out) * (1 - level):.1f} of {len(out)} intervals would still miss the common value "

@@ -21,7 +21,7 @@ import numpy as np
 # Where eyes, nose tip and mouth corners of an aligned face lie, as shares of its side. (68-point
 # order: 0-16 jaw, 17-26 brows, 27-35 nose, 36-47 eyes, 48-67 mouth; "left" is the viewer's.)
 TEMPLATE = np.array([[0.35, 0.36], [0.65, 0.36], [0.5, 0.565], [0.37, 0.662], [0.63, 0.662]])
-JAW, BROWS, NOSE = slice(0, 17), slice(17, 27), slice(27, 36)
+BROWS = slice(17, 27)
 EYES, LIPS, MOUTH = (slice(36, 42), slice(42, 48)), slice(48, 60), slice(60, 68)
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -240,7 +240,7 @@ def match_color(
     here, there = mask > 0.5, (mask if reference_mask is None else reference_mask) > 0.5
     if not here.any() or not there.any() or strength == 0:
         return source.copy()
-    lab, ref = _lab(source), _lab(reference)
+    lab, ref = to_lab(source), to_lab(reference)
     a, b = lab[here], ref[there]
     spread = b.std(0) / np.maximum(a.std(0), 1e-3)
     gain = np.clip(spread, (0.5, 0.7, 0.7), (1.8, 1.2, 1.2))  # chroma stretched far turns eyes blue
@@ -406,7 +406,7 @@ def self_blend(
 
 
 def _augment(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    lab = _lab(rgb)
+    lab = to_lab(rgb)
     lab[..., 0] = (lab[..., 0] - 50) * rng.uniform(0.9, 1.1) + 50 + rng.uniform(-6, 6)
     lab[..., 1:] = lab[..., 1:] * rng.uniform(0.8, 1.2) + rng.uniform(-5, 5, 2)
     out = _rgb(lab)
@@ -437,7 +437,7 @@ def skin_tone(
         return rgb.copy()
     angle = _rng(seed, "skin_tone").uniform(-np.pi / 3, np.pi * 5 / 6)  # pink .. red .. olive
     alpha = feather(mask[box], 0.12 * eye_distance(points))
-    lab = _lab(rgb[box])
+    lab = to_lab(rgb[box])
     lab[..., 1:] += 13 * amount * alpha[..., None] * _floats([np.cos(angle), np.sin(angle)])
     out = rgb.copy()
     out[box] = np.where(alpha[..., None] > 0, _rgb(lab), rgb[box])
@@ -582,7 +582,7 @@ def teeth(
     box = _box(opening > 0, 1)
     if amount <= 0 or box is None or opening.sum() < 0.01 * unit**2:
         return rgb.copy()
-    here, lab = opening[box] > 0, _lab(rgb[box])
+    here, lab = opening[box] > 0, to_lab(rgb[box])
     lightness = max(np.percentile(lab[here][:, 0], 97), 0.95 * _skin_lightness(rgb, p, unit))
     white = np.broadcast_to(_floats([min(lightness, 88), 2, 7]), lab.shape)
     alpha = amount * here * cv2.GaussianBlur(blob[box], (0, 0), max(0.6, 0.012 * unit))
@@ -732,7 +732,8 @@ def _rng(seed: int, cue: str, frame: int | None = None) -> np.random.Generator:
     return np.random.default_rng(key if frame is None else [*key, frame])
 
 
-def _lab(rgb: np.ndarray) -> np.ndarray:
+def to_lab(rgb: np.ndarray) -> np.ndarray:
+    """Colors (..., 3) uint8 as L*a*b* float32: L* 0 to 100."""
     return cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
 
 
@@ -754,7 +755,7 @@ def _skin_lightness(rgb: np.ndarray, points: np.ndarray, unit: float) -> float:
         x, y = (round(float(v)) for v in eye + (0, 0.55 * unit))
         cv2.circle(cheeks, (x, y), max(1, round(0.12 * unit)), 1, -1)
     skin = rgb[cheeks > 0]
-    return float(np.median(_lab(skin[None])[..., 0])) if len(skin) else 60.0
+    return float(np.median(to_lab(skin[None])[..., 0])) if len(skin) else 60.0
 
 
 def _box(where: np.ndarray, margin: int) -> tuple[slice, slice] | None:

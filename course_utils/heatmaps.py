@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from course_utils import evaluation
+
 if TYPE_CHECKING:
     import keras
 
@@ -235,7 +237,7 @@ def occlusion(
         sorted({*range(0, size - patch + 1, stride), max(size - patch, 0)}) for size in (h, w)
     )
     places = [(top, left) for top in tops for left in lefts]
-    before = _log_odds(predict(x))
+    before = evaluation.log_odds(predict(x))
     out = np.zeros(x.shape[:3], np.float32)
     for n, image in enumerate(x):
         color = image.mean(axis=(0, 1))
@@ -245,17 +247,12 @@ def occlusion(
             covered = np.repeat(image[None], len(some), axis=0)
             for one, (top, left) in zip(covered, some, strict=True):
                 one[top : top + patch, left : left + patch] = color
-            after = _log_odds(predict(covered))
+            after = evaluation.log_odds(predict(covered))
             for (top, left), value in zip(some, sign * (before[n] - after), strict=True):
                 drop[top : top + patch, left : left + patch] += value
                 times[top : top + patch, left : left + patch] += 1
         out[n] = np.maximum(drop / np.maximum(times, 1), 0)
     return out
-
-
-def _log_odds(p: Any) -> np.ndarray:
-    p = np.clip(np.asarray(p, np.float64), 1e-6, 1 - 1e-6)
-    return np.log(p) - np.log1p(-p)
 
 
 def resized(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -292,11 +289,6 @@ def overlay(rgb: np.ndarray, heat: np.ndarray, strength: float = 0.6) -> np.ndar
 
 
 # --- maps that know nothing of the model ----------------------------------------------------------
-
-
-def uniform(shape: tuple[int, int]) -> np.ndarray:
-    """Return a map that says the same of every pixel."""
-    return np.ones(shape, np.float32)
 
 
 def center_blob(shape: tuple[int, int], width: float = 0.2) -> np.ndarray:
@@ -489,17 +481,12 @@ def repair_curve(
     """
     pictures, shares = repaired(fake, original, heat, order, rng, cells, steps)
     p = np.asarray(predict(pictures), np.float64)
-    return pd.DataFrame({"repaired": shares, "p_fake": p, "log_odds": _log_odds(p)})
+    return pd.DataFrame({"repaired": shares, "p_fake": p, "log_odds": evaluation.log_odds(p)})
 
 
 def area(curve: pd.DataFrame, column: str = "p_fake") -> float:
     """Return the area under a repair curve: the lower, the sooner the fake looked real."""
     return float(np.trapezoid(curve[column], curve["repaired"]))
-
-
-def area_between(map_order: pd.DataFrame, other: pd.DataFrame, column: str = "p_fake") -> float:
-    """Return how much sooner repair in the map's order helps than in the other: above 0, sooner."""
-    return area(other, column) - area(map_order, column)
 
 
 # --- checks on the method -------------------------------------------------------------------------

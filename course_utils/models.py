@@ -16,7 +16,7 @@ import math
 import os
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -276,20 +276,6 @@ def load(path: str | Path) -> keras.Model:
         raise ValueError(
             f"{path} cannot be read as a Keras model ({_first_line(error)})."
         ) from error
-
-
-def p_fake(
-    model: keras.Model, crops: Sequence[np.ndarray] | np.ndarray, batch: int = 32
-) -> np.ndarray:
-    """Probability of FAKE for each RGB crop of any size, shape (n,), float64.
-
-    Crops are brought to the model's size exactly as in training.
-    """
-    size = image_size(model)
-    images = [resize(crop, size) for crop in crops]
-    if not images:
-        return np.empty(0)
-    return predict(model, np.stack(images), batch)
 
 
 def predict(model: keras.Model, images: np.ndarray, batch: int = 32) -> np.ndarray:

@@ -32,7 +32,7 @@ def draw(save: Callable[[str], None]) -> None:
     per_seed = pd.Series({seed: auc(judged(some)) for seed, some in test.groupby("seed")})
     clips = judged(test)
     over = evaluation.interval(clips["label"], clips["p_fake"], clips["group"])
-    rows = {"mean of the seeds": {"value": over.value, "low": over.low, "high": over.high}}
+    rows = {"the ten scores averaged": {"value": over.value, "low": over.low, "high": over.high}}
     plots.seeds_and_groups(per_seed, pd.DataFrame(rows).T, "AUC on the test clips")
     save("ten")
 

@@ -205,8 +205,8 @@ def test_occlusion_covers_every_pixel():
 def test_mass_and_pointing_on_known_maps():
     mask = np.zeros((10, 10), bool)
     mask[:5, :4] = True
-    assert heatmaps.mass_inside(heatmaps.uniform((10, 10)), mask) == pytest.approx(0.2)
-    assert heatmaps.pointing(heatmaps.uniform((10, 10)), mask) == pytest.approx(0.2)
+    assert heatmaps.mass_inside(np.ones((10, 10), np.float32), mask) == pytest.approx(0.2)
+    assert heatmaps.pointing(np.ones((10, 10), np.float32), mask) == pytest.approx(0.2)
     one = np.zeros((10, 10), np.float32)
     one[2, 2] = 3
     assert heatmaps.mass_inside(one, mask) == heatmaps.pointing(one, mask) == 1
@@ -279,8 +279,7 @@ def test_repair_curve_from_fake_to_original():
     areas = {order: heatmaps.area(curve) for order, curve in curves.items()}
     assert areas["map"] < areas["random"] < areas["reverse"]
     assert areas["map"] < areas["center-out"]
-    between = heatmaps.area_between(curves["map"], curves["random"])
-    assert between == pytest.approx(areas["random"] - areas["map"]) and between > 0.1
+    assert areas["random"] - areas["map"] > 0.1
     quarter = curves["map"].set_index("repaired")["p_fake"][0.25]
     assert quarter == pytest.approx(curves["map"]["p_fake"].iloc[-1])
     with pytest.raises(ValueError, match="not aligned"):

@@ -308,12 +308,3 @@ def test_backbone_and_head_make_up_the_model():
     model = models.meso4(image_size=64)
     parts = models.head(model)(models.backbone(model)(FACE.astype("float32")))
     np.testing.assert_allclose(parts, model(FACE.astype("float32")), atol=1e-6)
-
-
-def test_p_fake_takes_crops_of_any_size():
-    model = models.meso4(image_size=64)
-    crops = [FACE[0], np.tile(FACE[1], (3, 3, 1)), FACE[1][:20, :40]]
-    p_fake = models.p_fake(model, crops)
-    assert p_fake.shape == (3,)
-    assert p_fake[0] == pytest.approx(models.predict(model, FACE)[0], abs=1e-6)
-    assert models.p_fake(model, []).shape == (0,)

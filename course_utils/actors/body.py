@@ -263,11 +263,6 @@ def grid_normals(p: np.ndarray, closed: bool) -> np.ndarray:
     return n / np.maximum(np.linalg.norm(n, axis=-1, keepdims=True), 1e-9)
 
 
-def _band(center: np.ndarray, out: np.ndarray, up: np.ndarray, section: np.ndarray) -> np.ndarray:
-    """Sweep a cross-section (R, 2: outwards, upwards) along a line of points (C, 3)."""
-    return center + section[:, None, :1] * out + section[:, None, 1:] * up
-
-
 @lru_cache(maxsize=8)
 def build(actor: Actor) -> list[Sheet]:
     """All sheets of an actor's shoulders and clothes, at rest."""
