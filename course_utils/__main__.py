@@ -68,7 +68,7 @@ def _fetch(_: argparse.Namespace) -> int:
     from course_utils import models, settings
 
     published = [partial(settings.weights, name) for name in settings.WEIGHTS]
-    imagenet = [partial(models.imagenet_file, name) for name in models.IMAGENET]
+    imagenet = [partial(models.imagenet_file, name) for name in settings.IMAGENET]
     failed = 0
     for find in (*published, *imagenet):
         try:

@@ -18,7 +18,6 @@ import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -34,30 +33,6 @@ class MissingWeights(UserWarning):
     """The weights asked for are not on this machine: the model has random ones instead."""
 
 
-class Pretrained(NamedTuple):
-    """A published file of ImageNet weights without the classification head."""
-
-    url: str
-    digest: str  # "algorithm:hexadecimal"
-
-
-# MD5, because that is what Keras publishes for these files (keras/src/applications).
-_KERAS = "https://storage.googleapis.com/tensorflow/keras-applications/"
-_NOTOP = "weights_tf_dim_ordering_tf_kernels_notop.h5"
-IMAGENET = {
-    "vgg16": Pretrained(f"{_KERAS}vgg16/vgg16_{_NOTOP}", "md5:6d6bbae143d832006294945121d1f1fc"),
-    "inception_resnet_v2": Pretrained(
-        f"{_KERAS}inception_resnet_v2/inception_resnet_v2_{_NOTOP}",
-        "md5:d19885ff4a710c122648d3b5c3b684e4",
-    ),
-    "xception": Pretrained(
-        f"{_KERAS}xception/xception_{_NOTOP}", "md5:b0042744bf5b25fce3cb969f33bebb97"
-    ),
-    "efficientnet_b4": Pretrained(
-        "https://storage.googleapis.com/keras-applications/efficientnetb4_notop.h5",
-        "md5:ebc24e6d6c33eaebbd558eafbeedf1ba",
-    ),
-}
 PUBLISHED = {  # keys of settings.WEIGHTS
     ("meso4", "published"): "mesonet/Meso4_DF.h5",
     ("meso4", "published-f2f"): "mesonet/Meso4_F2F.h5",
@@ -438,7 +413,7 @@ def _starting_file(model: str, weights: str | Path) -> Path | None:
     """The file to load, or None for random weights."""
     if weights == "random":
         return None
-    if weights == "imagenet" and model in IMAGENET:
+    if weights == "imagenet" and model in settings.IMAGENET:
         return _or_warn(functools.partial(imagenet_file, model), model, "ImageNet")
     if (model, str(weights)) in PUBLISHED:
         return _or_warn(
@@ -478,11 +453,9 @@ def imagenet_file(model: str) -> Path:
     Keras is handed the path: its own look-up deletes a file that it does not know. Raises a
     ValueError when the file there is another, a RuntimeError when there is none to be had.
     """
-    url, digest = IMAGENET[model]
-    name = url.rpartition("/")[2]
-    keras_home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    path = settings.cache_file(f"imagenet/{name}") or keras_home / "models" / name
-    if path.is_file():
+    url, digest = settings.IMAGENET[model]
+    path = settings.imagenet_here(model)
+    if path:
         if not _matches(path, digest):
             raise ValueError(
                 f"{path} is not the published file of ImageNet weights for {model} (its "
@@ -495,6 +468,7 @@ def imagenet_file(model: str) -> Path:
     downloader = pooch.HTTPDownloader(timeout=10)
     try:
         pooch.get_logger().setLevel("WARNING")
+        name = url.rpartition("/")[2]
         return Path(pooch.retrieve(url, digest, name, folder, downloader=downloader))
     except (
         OSError,
@@ -504,7 +478,7 @@ def imagenet_file(model: str) -> Path:
 
 
 def _is_imagenet(model: str, weights: str | Path, file: Path) -> bool:
-    return weights == "imagenet" or file.name == IMAGENET[model].url.rpartition("/")[2]
+    return weights == "imagenet" or file.name == settings.IMAGENET[model].url.rpartition("/")[2]
 
 
 def _matches(path: Path, digest: str) -> bool:

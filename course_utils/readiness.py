@@ -134,8 +134,10 @@ def _box() -> Iterator[Check]:
 
 
 def _weights() -> Iterator[Check]:
-    there = [name for name in settings.WEIGHTS if settings.cache_file(name)]
-    missing = [name for name in settings.WEIGHTS if name not in there]
+    files = {name: settings.cache_file(name) for name in settings.WEIGHTS}
+    files |= {f"imagenet/{model}": settings.imagenet_here(model) for model in settings.IMAGENET}
+    there = [name for name, file in files.items() if file]
+    missing = [name for name, file in files.items() if not file]
     if there:
         yield Check("ok", f"in the cache: {', '.join(there)}")
     if missing:

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "data"
@@ -106,7 +107,6 @@ class Weights:
 _MESONET = "https://github.com/DariusAf/MesoNet/raw/2144d56a30e48cdcac1976ff13a1c5cdc86376c6/"
 _DLIB = "https://github.com/davisking/dlib-models/raw/fd81b6308a6a73d4ce08859eb2f4b628a21e27a2/"
 
-# ImageNet weights are not here: keras.applications fetches those, with its own checksums.
 WEIGHTS = {
     "mesonet/Meso4_DF.h5": Weights(
         _MESONET + "weights/Meso4_DF.h5",
@@ -136,6 +136,32 @@ WEIGHTS = {
 }
 
 
+class Pretrained(NamedTuple):
+    """A published file of ImageNet weights without the classification head."""
+
+    url: str
+    digest: str  # "algorithm:hexadecimal"
+
+
+# MD5, because that is what Keras publishes for these files (keras/src/applications).
+_KERAS = "https://storage.googleapis.com/tensorflow/keras-applications/"
+_NOTOP = "weights_tf_dim_ordering_tf_kernels_notop.h5"
+IMAGENET = {
+    "vgg16": Pretrained(f"{_KERAS}vgg16/vgg16_{_NOTOP}", "md5:6d6bbae143d832006294945121d1f1fc"),
+    "inception_resnet_v2": Pretrained(
+        f"{_KERAS}inception_resnet_v2/inception_resnet_v2_{_NOTOP}",
+        "md5:d19885ff4a710c122648d3b5c3b684e4",
+    ),
+    "xception": Pretrained(
+        f"{_KERAS}xception/xception_{_NOTOP}", "md5:b0042744bf5b25fce3cb969f33bebb97"
+    ),
+    "efficientnet_b4": Pretrained(
+        "https://storage.googleapis.com/keras-applications/efficientnetb4_notop.h5",
+        "md5:ebc24e6d6c33eaebbd558eafbeedf1ba",
+    ),
+}
+
+
 def user_cache() -> Path:
     """The course's folder among this user's caches."""
     import pooch
@@ -148,6 +174,14 @@ def cache_file(relative: str) -> Path | None:
     folders = [Path(os.environ["COURSE_CACHE"])] if os.environ.get("COURSE_CACHE") else []
     found = (folder / relative for folder in [*folders, user_cache()])
     return next((path for path in found if path.is_file()), None)
+
+
+def imagenet_here(model: str) -> Path | None:
+    """The file of ImageNet weights of a model of `IMAGENET`: the course's, else Keras' own copy."""
+    name = IMAGENET[model].url.rpartition("/")[2]
+    keras_home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    theirs = keras_home / "models" / name
+    return cache_file(f"imagenet/{name}") or (theirs if theirs.is_file() else None)
 
 
 def weights(name: str) -> Path:

@@ -54,7 +54,8 @@ def test_fetch_says_what_failed_and_why(tmp_path, monkeypatch, capsys):
 
     here = settings.Weights("http://127.0.0.1:9/a", settings._sha256(_file(tmp_path / "a.h5")), "")
     monkeypatch.setattr(settings, "WEIGHTS", {"a.h5": here, "b.h5": here})
-    models = SimpleNamespace(IMAGENET={"vgg16": None}, imagenet_file=no_network)
+    monkeypatch.setattr(settings, "IMAGENET", {"vgg16": None})
+    models = SimpleNamespace(imagenet_file=no_network)
     monkeypatch.setitem(sys.modules, "course_utils.models", models)
     monkeypatch.setattr(course_utils, "models", models, raising=False)
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
@@ -90,6 +91,19 @@ def test_check_passes_where_all_is_well(monkeypatch, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == "This machine is ready."
     assert all(re.match("ok    |warn  ", line) for line in lines[:-1])
+
+
+def test_check_names_the_weights_that_are_here_and_that_are_not(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setattr(settings, "user_cache", lambda: tmp_path / "nothing")
+    (tmp_path / "imagenet").mkdir()
+    name = settings.IMAGENET["vgg16"].url.rpartition("/")[2]
+    (tmp_path / "imagenet" / name).write_bytes(b"weights")
+    here, missing = readiness._weights()
+    assert here == readiness.Check("ok", "in the cache: imagenet/vgg16")
+    assert missing.status == "warn" and "imagenet/xception" in missing.text
+    assert "mesonet/Meso4_DF.h5" in missing.text and "imagenet/vgg16" not in missing.text
 
 
 def test_check_fails_when_the_data_is_missing(monkeypatch, tmp_path, capsys):

@@ -16,7 +16,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from course_utils import lessons, models
+from course_utils import lessons, models, settings
 
 # Run by IPython in the kernel before the first cell: expect these files instead of the published
 # ones, and note which were asked for.
@@ -30,7 +30,7 @@ digests, used = json.loads(Path({digests!r}).read_text()), Path({used!r})
 for name, digest in digests["published"].items():
     settings.WEIGHTS[name] = replace(settings.WEIGHTS[name], sha256=digest)
 for name, digest in digests["imagenet"].items():
-    models.IMAGENET[name] = models.IMAGENET[name]._replace(digest="sha256:" + digest)
+    settings.IMAGENET[name] = settings.IMAGENET[name]._replace(digest="sha256:" + digest)
 
 def noted(find):
     def found(name):
@@ -62,7 +62,7 @@ def prepared(tmp_path_factory) -> tuple[dict[str, str], Path]:
     real = keras.layers.Dense(1, activation="sigmoid")(mesonet.layers[-2].output)
     authors = keras.Model(mesonet.input, real)
     vgg16 = keras.applications.VGG16(weights=None, include_top=False)
-    notop = models.IMAGENET["vgg16"].url.rpartition("/")[2]
+    notop = settings.IMAGENET["vgg16"].url.rpartition("/")[2]
     digests = {
         "published": {
             name: _saved(authors, folder / "cache" / name)
@@ -84,7 +84,7 @@ def prepared(tmp_path_factory) -> tuple[dict[str, str], Path]:
     ("lesson", "wanted"),
     [
         ("04", {"Meso4_DF.h5"}),
-        ("05", {"Meso4_DF.h5", models.IMAGENET["vgg16"].url.rpartition("/")[2]}),
+        ("05", {"Meso4_DF.h5", settings.IMAGENET["vgg16"].url.rpartition("/")[2]}),
     ],
 )
 def test_lessons_are_green_with_the_published_weights_at_hand(lesson, wanted, prepared):

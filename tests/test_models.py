@@ -151,7 +151,7 @@ def test_mesonets_published_weights_answer_as_their_authors_network(name, monkey
 def _stand_in(name: str, network, folder: Path, monkeypatch) -> Path:
     """A file as ImageNet's is, made from random weights, and course_utils told to expect it."""
     keras.utils.set_random_seed(3)
-    url, _ = models.IMAGENET[name]
+    url, _ = settings.IMAGENET[name]
     path = folder / url.rpartition("/")[2]
     path.parent.mkdir(parents=True, exist_ok=True)
     base = network(weights=None, include_top=False, input_shape=(64, 64, 3))
@@ -164,7 +164,7 @@ def _stand_in(name: str, network, folder: Path, monkeypatch) -> Path:
         warnings.simplefilter("ignore")
         base.save(path)
     digest = "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
-    monkeypatch.setitem(models.IMAGENET, name, models.Pretrained(url, digest))
+    monkeypatch.setitem(settings.IMAGENET, name, settings.Pretrained(url, digest))
     return path
 
 
@@ -245,7 +245,7 @@ def test_a_borrowed_model_comes_with_a_sentence_that_names_what_it_began_with(
 
 @pytest.mark.parametrize("where", ["cache/imagenet", "keras/models"])
 def test_wrong_weights_are_refused_by_path_and_left_alone(where, tmp_path):
-    path = tmp_path / where / models.IMAGENET["vgg16"].url.rpartition("/")[2]
+    path = tmp_path / where / settings.IMAGENET["vgg16"].url.rpartition("/")[2]
     path.parent.mkdir(parents=True)
     path.write_bytes(b"these are no weights")
     with pytest.raises(ValueError, match=str(path)):
