@@ -116,6 +116,8 @@ def arrivals() -> dict[float, list[float]]:
     training.prepare(settings.SEED)
     network = models.xception("random", 96)
     norms = [each for each in network.layers if type(each).__name__ == "BatchNormalization"]
+    for norm in norms:
+        norm.momentum = 0.99  # Keras' own, as in the first records
     network(few, training=True)
     true = [(np.array(n.moving_mean) / 0.01, (np.array(n.moving_variance) - 0.99) / 0.01)
             for n in norms]  # fmt: skip
