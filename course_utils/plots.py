@@ -263,8 +263,9 @@ def two_decoders() -> None:
     arrow((0.455, 0.475), (0.5, 0.475), "black")
     arrow((0.71, 0.52), (0.805, 0.8), people["A"][0])
     ax.text(0.745, 0.76, "to train", ha="right", va="bottom", fontsize=9)
-    arrow((0.71, 0.43), (0.805, 0.15), people["B"][0], "--", 3)
-    ax.text(0.745, 0.2, "to swap:\nA's code, B's decoder", ha="right", va="top", fontsize=9,
+    arrow((0.71, 0.475), (0.805, 0.24), people["B"][0])
+    arrow((0.71, 0.42), (0.805, 0.1), people["B"][0], "--", 3)
+    ax.text(0.735, 0.2, "to swap:\nA's code, B's decoder", ha="right", va="top", fontsize=9,
             fontweight="bold")  # fmt: skip
     ax.set(xlim=(-0.02, 1.01), ylim=(-0.05, 0.98))
     ax.axis("off")

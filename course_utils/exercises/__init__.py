@@ -131,7 +131,7 @@ def number(answer: Any, right: float, otherwise: str, tolerance: float = 0) -> s
 
 def choice(answer: Any, right: str, options: dict[str, str]) -> str | None:
     """None when `answer` is the letter `right`; `options` says why each other letter is not."""
-    letter = str(answer).strip().lower()
+    letter = str(answer).strip().strip("()").lower()
     if letter == right:
         return None
     letters = ", ".join(sorted({*options, right}))

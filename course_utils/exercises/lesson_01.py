@@ -48,7 +48,7 @@ def _other_way(answer: Any) -> str | None:
 
 
 def _traces(answer: Any) -> str | None:
-    letters = "".join(str(answer).lower().split())
+    letters = str(answer).lower().translate(str.maketrans("", "", " ,()"))
     if len(letters) != 4 or set(letters) != set("abcd"):
         return "Four letters are asked for, each once, as in 'abcd'."
     why = {

@@ -10,6 +10,8 @@ from course_utils.exercises import Exercise, number
 def _constant(answer: Any) -> str | None:
     if number(answer, 77 / 400, "", tolerance=0.005) is None:
         return "That is how often it is wrong."
+    if number(answer, 0.8, "", tolerance=0.002) is None:
+        return "Close: give it to two digits, from the counts."
     return number(answer, 323 / 400, "It is right on each FAKE clip.", tolerance=0.005)
 
 
@@ -76,7 +78,7 @@ EXERCISES = {
             "323 of the 400 clips are FAKE.",
         ),
         solution="answer = 323 / 400",
-        wrong=(77 / 400, 0.5, 1, "81%"),
+        wrong=(77 / 400, 0.8, 0.5, 1, "81%"),
         says="Four in five right, without looking at a single pixel.",
     ),
     "03-margin": Exercise(
