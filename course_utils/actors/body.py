@@ -259,8 +259,14 @@ def grid_normals(p: np.ndarray, closed: bool) -> np.ndarray:
     q = np.concatenate([p[:, -2:-1], p, p[:, 1:2]], 1) if closed else p
     right = np.gradient(q, axis=1)
     right = right[:, 1:-1] if closed else right
-    n = np.cross(np.gradient(p, axis=0), right)
-    return n / np.maximum(np.linalg.norm(n, axis=-1, keepdims=True), 1e-9)
+    return _unit(np.cross(np.gradient(p, axis=0), right), 1e-9)
+
+
+def _unit(v: np.ndarray, least: float) -> np.ndarray:
+    """Vectors (..., 3) of length 1, channel by channel; shorter ones than ``least`` stay short."""
+    x, y, z = (v[..., k] for k in range(3))
+    length = np.maximum(np.sqrt(x * x + y * y + z * z), least)
+    return np.stack([x / length, y / length, z / length], -1)
 
 
 @lru_cache(maxsize=8)
@@ -647,9 +653,10 @@ def meshes(frame) -> list:
 def _move(points: np.ndarray, frame) -> np.ndarray:
     """The neck's foot goes half along with the head, shoulders stay; the chest breathes."""
     y = points[..., 1:2]
-    follow = 0.45 * smoothstep(-25.0, -17.0, y) + 0.55 * smoothstep(-17.5, -8.5, y)
+    high = 0.55 * smoothstep(-17.5, -8.5, y)
+    follow = 0.45 * smoothstep(-25.0, -17.0, y) + high
     turned = frame.pose.apply(points) - frame.pose.shift
-    sway = 0.45 + 0.55 * smoothstep(-17.5, -8.5, y)
+    sway = 0.45 + high
     moved = points + follow * (turned - points) + sway * frame.pose.shift
     breath = value(frame.row, "breath")
     chest = np.exp(-(((y + 32) / 9) ** 2)) * (points[..., 2:] > -3)
@@ -675,8 +682,7 @@ def _shader(body: Body, sheet: Sheet, normals: np.ndarray):
 
         n = sample(normals, coords)
         n /= np.linalg.norm(n, axis=1, keepdims=True) + 1e-9
-        eye = frame.view.position - world
-        eye = eye / np.linalg.norm(eye, axis=1, keepdims=True)
+        eye = _unit(frame.view.position - world, 0.0)
         facing = (n * eye).sum(1)
         n[facing < 0] *= -1
         if sheet.cloth == "skin":
@@ -690,8 +696,7 @@ def _shader(body: Body, sheet: Sheet, normals: np.ndarray):
         more, dark = _shirt_details(body, sheet, chart, rest)
         color = color * (1 - dark[:, None])
         relief = _slope(frame, world, height + more, n)
-        n2 = n + relief
-        n2 /= np.linalg.norm(n2, axis=1, keepdims=True)
+        n2 = _unit(n + relief, 0.0)
         fuzz = sheen * (1 - np.clip(np.abs(facing), 0, 1)) ** 3
         color = color * (1 + 0.8 * fuzz[:, None]) + 0.02 * fuzz[:, None]
         satin = body.garment in ("blouse", "dress") and body.pattern == "plain"
