@@ -176,33 +176,48 @@ def track(
     Lesson 02.
     """
     n = len(frames)
-    seen, tracker = {}, faces.Tracker()
-    for index in range(0, n, STRIDE):
-        seen[index] = tracker.update(frames[index])
-    area: dict[int, float] = {}
-    for found in seen.values():
-        for person, face in found.items():
-            left, top, right, bottom = face.box
-            area[person] = area.get(person, 0) + (right - left) * (bottom - top)
     points = np.full((n, 68, 2), np.nan, np.float32)
     fit, yaw = np.full((2, n), np.nan)
-    if area:
-        who = max(area, key=lambda person: area[person])
-        boxes = {index: found[who].box for index, found in seen.items() if who in found}
-        box = None
-        for index in range(n):
-            box = boxes.get(index, box)
-            if box is None:
-                continue
-            marks = faces.landmarks(frames[index], box)
-            if marks.fit <= 2 * faces.MAX_SPREAD:
-                points[index], fit[index], yaw[index] = marks
-                box = faces.box_around(marks.points)
-            else:
-                box = None
-            if progress:
-                progress(0.2 + 0.5 * (index + 1) / n, "following the face")
+    tracker = faces.Tracker()
+    with ThreadPoolExecutor(1) as pool:  # the detector runs ahead, outside Python's lock
+        looks = [pool.submit(tracker.update, frames[index]) for index in range(0, n, STRIDE)]
+        # Until all is seen, the largest face of the first frame with one stands for the clip's.
+        first = next((look.result() for look in looks if look.result()), {})
+        who = max(first, key=lambda person: _area(first[person]), default=None)
+        marks = _lead(frames, looks, who, progress)
+        seen = [look.result() for look in looks]
+    areas = {p: sum(_area(found[p]) for found in seen if p in found) for p in set().union(*seen)}
+    most = max(areas, key=lambda person: areas[person], default=None)
+    if most != who:
+        marks = _lead(frames, looks, most, progress)
+    for index, mark in marks.items():
+        points[index], fit[index], yaw[index] = mark
     return Track(frames, points, fit, yaw, fps if n > 1 else float("nan"), sound)
+
+
+def _area(face: faces.Face) -> float:
+    left, top, right, bottom = face.box
+    return (right - left) * (bottom - top)
+
+
+def _lead(
+    frames: np.ndarray, looks: list, who: int | None, progress: Progress | None
+) -> dict[int, faces.Landmarks]:
+    """The landmarks of one person by frame, from each look of the detector on to the next."""
+    marks, box = {}, None
+    for index, rgb in enumerate(frames if who is not None else []):
+        if index % STRIDE == 0 and who in (found := looks[index // STRIDE].result()):
+            box = found[who].box
+        if box is None:
+            continue
+        mark = faces.landmarks(rgb, box)
+        if mark.fit <= 2 * faces.MAX_SPREAD:
+            marks[index], box = mark, faces.box_around(mark.points)
+        else:
+            box = None
+        if progress:
+            progress(0.2 + 0.5 * (index + 1) / len(frames), "following the face")
+    return marks
 
 
 def _reduced(rgb: np.ndarray, size: int, shape: tuple[int, ...] | None) -> np.ndarray:

@@ -7,7 +7,7 @@ beyond its border. Lesson 03 derives working size, threshold, margin and trackin
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -462,21 +462,23 @@ _MIRROR = np.array(
 )
 
 
-def _votes(gray: np.ndarray, frame: _Frame, nudges: Iterable) -> np.ndarray:
+def _votes(gray: np.ndarray, frame: _Frame, nudges: Sequence) -> np.ndarray:
     """What the model says of a face on nudged placements of its frame, (k, 68, 2) in the picture.
 
     The patch is cut and normalized once: moved within itself, it shows what a nudged cut would.
     """
     patch, straight = _patch(gray, *frame, False)
     back = cv2.invertAffineTransform(straight)
+    matrices = np.stack([_placement(*_nudge(frame, *nudge)) for nudge in nudges])
     votes = []
-    for nudge in nudges:
-        matrix = _placement(*_nudge(frame, *nudge))
+    for nudge, matrix, inverse in zip(
+        nudges, matrices, np.linalg.inv(matrices[..., :2]), strict=True
+    ):
         move = matrix[:, :2] @ back
         move[:, 2] += matrix[:, 2]
         view = cv2.warpAffine(patch, move, (_WHOLE, _WHOLE), borderMode=cv2.BORDER_REPLICATE)
         found = _predictor()(view, _square()).parts()
         points = np.reshape([at for p in found for at in (p.x, p.y)], (68, 2)) - matrix[:, 2]
-        points = points @ np.linalg.inv(matrix[:, :2]).T
+        points = points @ inverse.T
         votes.append(points[_MIRROR] if nudge[4] else points)
     return np.stack(votes)
