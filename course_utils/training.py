@@ -475,8 +475,9 @@ def prepare(seed: int = settings.SEED, mixed: bool | None = None) -> None:
     """Call before a model is built: seeds, and with TensorFlow on a GPU memory growth and float16.
 
     Equal seeds then give equal histories on one machine; on a GPU this also asks TensorFlow for
-    deterministic kernels. `mixed` (float16 arithmetic, float32 weights) is left out on a CPU, and
-    on Keras' other backends, unless asked for.
+    deterministic kernels (with JAX on a GPU, two runs differed a little). `mixed` (float16
+    arithmetic, float32 weights) is left out on a CPU, and on Keras' other backends, unless asked
+    for.
     """
     keras.utils.set_random_seed(seed)
     gpus = []

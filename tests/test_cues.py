@@ -464,3 +464,20 @@ def test_enlarging_leaves_a_periodic_probability_map():
         return power.max() / np.median(power)
 
     assert peak(enlarged) > 2 * peak(plain)
+
+
+def test_who_is_seen_most_is_followed_though_somebody_else_came_first(monkeypatch):
+    boxes = [{0: (0, 0, 50, 50)}, *[{0: (0, 0, 50, 50), 1: (60, 0, 120, 60)}] * 3]
+    looks = iter([{p: faces.Face(box, 1.0, "hog") for p, box in look.items()} for look in boxes])
+    monkeypatch.setattr(faces.Tracker, "update", lambda self, rgb: next(looks))
+    asked = []
+
+    def landmarks(rgb, box):
+        asked.append(box)
+        return faces.Landmarks(np.full((68, 2), box[0], np.float32), 0.0, 0.0)
+
+    monkeypatch.setattr(faces, "landmarks", landmarks)
+    monkeypatch.setattr(faces, "box_around", lambda points: (int(points[0, 0]), 0, 1, 1))
+    track = cues.track(np.zeros((4 * cues.STRIDE, 64, 128, 3), np.uint8), 12.0)
+    assert np.isnan(track.points[: cues.STRIDE]).all()
+    assert (track.points[cues.STRIDE :] == 60).all()
