@@ -8,6 +8,7 @@ color is never the only mark; the colors are from Okabe and Ito's palette for co
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -775,7 +776,9 @@ def curves(
             if key.startswith("val_"):
                 best = middle.idxmin() if "loss" in column else middle.idxmax()
                 ax.plot(best, middle[best], "o", color=color, markersize=8, label="best epoch")
-        for style, (words, value) in zip((":", "-."), (baselines or {}).items(), strict=False):
+        for (words, value), style in zip(
+            (baselines or {}).items(), cycle((":", "-.")), strict=False
+        ):
             ax.axhline(value, color=NEUTRAL, linestyle=style, linewidth=1.5, label=words)
         ax.set(xlabel="epoch", title=name)
         ax.xaxis.set_major_locator(plt.MaxNLocator(integer=True))

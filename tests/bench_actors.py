@@ -10,12 +10,10 @@ slow machine from a slow renderer.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import cv2
 import numpy as np
 import pandas as pd
+from bench_cues import seconds
 
 from course_utils.actors import build, casting
 from course_utils.actors.identity import make_actor
@@ -27,16 +25,6 @@ ACTORS = (0, 9, 20, 33, 41, 50)  # rows of the cast
 FRAMES = (5, 21, 40, 61)
 
 
-def seconds(job: Callable[[], object], times: int = 3) -> float:
-    """Wall-clock time of the quickest run."""
-    taken = []
-    for _ in range(times):
-        start = time.perf_counter()
-        job()
-        taken.append(time.perf_counter() - start)
-    return min(taken)
-
-
 def actor(place: int) -> list[float]:
     """Seconds of each frame of an actor; what is made once for all frames is made before."""
     who = casting.cast(casting.SEED).iloc[place]
@@ -44,14 +32,16 @@ def actor(place: int) -> list[float]:
     _, mouth = speak(who.seed, build.SECONDS, build.RATE, make_voice(who.seed, "female"))
     rows = perform(who.seed, build.SECONDS, build.FPS, mouth, make_manner(who.seed))
     build.draw(person, scene, rows.iloc[0], who.seed)
-    return [seconds(lambda k=k: build.draw(person, scene, rows.iloc[k], who.seed)) for k in FRAMES]
+    return [
+        seconds(lambda k=k: build.draw(person, scene, rows.iloc[k], who.seed), 3) for k in FRAMES
+    ]
 
 
 def main() -> None:
     cv2.setNumThreads(1)
     table = pd.DataFrame([actor(place) for place in ACTORS], ACTORS, FRAMES)
     print(table.map("{:.3f}".format).to_string())
-    yardstick = seconds(lambda: sum(i * i for i in range(1_000_000)))
+    yardstick = seconds(lambda: sum(i * i for i in range(1_000_000)), 3)
     median = float(np.median(table))
     print(f"median {median:.3f} s a frame, {median / yardstick:.2f} times the plain sum")
     print(f"slowest {table.to_numpy().max():.3f} s")
