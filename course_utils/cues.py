@@ -114,10 +114,16 @@ class Track:
             return np.zeros((0, *UPRIGHT[::-1], 3), np.uint8), np.zeros((0, 68, 2), np.float32)
         return np.stack(pictures), np.stack(landmarks).astype(np.float32)
 
-    @property
+    @functools.cached_property
     def eye_distance(self) -> float:
         """Median eye distance of the measurable frames, in pixels of `frames`."""
         return float(np.median([forgery.eye_distance(p) for p in self.points[self.indices]]))
+
+    @functools.cached_property
+    def colorless(self) -> bool:
+        """Whether the upright pictures have no hue: their channels are all but the same."""
+        pictures = self.upright[0]
+        return float(np.ptp(pictures[:: max(1, len(pictures) // 4)], axis=-1).mean()) < 1
 
 
 def follow(path: str | Path, progress: Progress | None = None) -> Track:
@@ -389,22 +395,22 @@ def _features(points: np.ndarray) -> np.ndarray:
     return cv2.dilate(out, np.ones((9, 9), np.uint8)) > 0
 
 
-def _colorless(pictures: np.ndarray) -> bool:
-    """Whether pictures (n, height, width, 3) have no hue: their channels are all but the same."""
-    return float(np.ptp(pictures[:: max(1, len(pictures) // 4)], axis=-1).mean()) < 1
+def _cheeks(points: np.ndarray, d: np.ndarray) -> np.ndarray:
+    """Upper cheeks and the nose's flanks: below the eyes, above beards, well inside. Bool.
 
-
-def _cheeks(points: np.ndarray) -> np.ndarray:
-    """Upper cheeks and the nose's flanks: below the eyes, above beards, well inside. Bool."""
+    `d`: what :func:`_distance` gives for these points.
+    """
     ys = np.arange(UPRIGHT[1])[:, None]
     low = points[33, 1] + 0.1 * UNIT
     high = points[[40, 41, 46, 47], 1].mean() + 0.12 * UNIT
-    return (_distance(points) > 0.16) & ~_features(points) & (ys > high) & (ys < low)
+    return (d > 0.16) & ~_features(points) & (ys > high) & (ys < low)
 
 
-def _around(points: np.ndarray) -> dict[str, np.ndarray]:
-    """Where skin outside the face may be seen on an upright picture: ears, forehead, neck. Bool."""
-    d = _distance(points)
+def _around(points: np.ndarray, d: np.ndarray) -> dict[str, np.ndarray]:
+    """Where skin outside the face may be seen on an upright picture: ears, forehead, neck. Bool.
+
+    `d`: what :func:`_distance` gives for these points.
+    """
     ys, xs = np.mgrid[: UPRIGHT[1], : UPRIGHT[0]]
     beyond = (d < -0.06) & (d > -0.5)
     eyes, chin = points[36:48, 1].mean(), points[8, 1]
@@ -430,7 +436,8 @@ def skin_shift(rgb: np.ndarray, points: np.ndarray) -> np.ndarray:
     the ears, beside which a wall may pass for skin, only where neither shows. Lesson 02.
     """
     lab = cv2.GaussianBlur(forgery.to_lab(rgb), (0, 0), 1.5)
-    cheeks = lab[_cheeks(points)]
+    d = _distance(points)
+    cheeks = lab[_cheeks(points, d)]
     if len(cheeks) < 100:
         return np.zeros((0, 3))
     low, high = np.percentile(cheeks[:, 0], [2, 98])
@@ -439,7 +446,7 @@ def skin_shift(rgb: np.ndarray, points: np.ndarray) -> np.ndarray:
     spread = np.clip(slope, -0.5, 0.5)
     level = np.median(cheeks[:, 1:] - cheeks[:, :1] * spread, 0)
     rows: list = []
-    for name, region in _around(points).items():
+    for name, region in _around(points, d).items():
         if rows and name in ("left", "right"):
             continue
         there = lab[region]
@@ -461,7 +468,7 @@ def skin_tone(track: Track) -> Measure:
     if reason := _missing(track, 1):
         return _cannot(reason)
     pictures, points = track.upright
-    if _colorless(pictures):
+    if track.colorless:
         return _cannot("the picture is black and white")
     rows = np.vstack([skin_shift(pictures[i], points[i]) for i in _some(track, 10)])
     if len(rows) < min(3, len(track.indices)):
@@ -501,6 +508,7 @@ def head_normals(points: np.ndarray) -> np.ndarray:
     return np.dstack([x, y, np.sqrt(np.maximum(1 - x * x - y * y, 0))])
 
 
+_LINEAR = (np.arange(256, dtype=np.float32) / 255) ** 2.2  # light that a gray level stands for
 NECK_TURNS = 0.03  # by which the neck's step changes with each degree that the head is turned
 
 
@@ -514,13 +522,15 @@ def light_difference(rgb: np.ndarray, points: np.ndarray, yaw: float = 0.0) -> f
     shades the neck. NaN where skin is seen neither below nor on both sides. Lesson 02.
     """
     lab = cv2.GaussianBlur(forgery.to_lab(rgb), (0, 0), 1.5)
-    bright = ((cv2.GaussianBlur(rgb, (0, 0), 1.5).astype(np.float32) / 255) ** 2.2).mean(2)
+    red, green, blue = cv2.split(cv2.LUT(cv2.GaussianBlur(rgb, (0, 0), 1.5), _LINEAR))
+    bright = (red + green + blue) / 3
     d, log = _distance(points), np.log(bright + 0.01)
     core = (d > 0.18) & (d < 0.5) & ~_features(points)
     if core.sum() < 300:
         return float("nan")
     hue, mean = np.median(lab[core][:, 1:], 0), float(bright[core].mean())
-    skin = (np.linalg.norm(lab[..., 1:] - hue, axis=2) < 12) & (bright > 0.08 * mean)
+    a, b = lab[..., 1] - hue[0], lab[..., 2] - hue[1]
+    skin = (np.sqrt(a * a + b * b) < 12) & (bright > 0.08 * mean)
     core &= skin
     _, label = cv2.distanceTransformWithLabels(
         (~core).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
@@ -529,7 +539,7 @@ def light_difference(rgb: np.ndarray, points: np.ndarray, yaw: float = 0.0) -> f
     nearest[label[core]] = log[core]
     step = log - nearest[label]
     x = np.broadcast_to((np.arange(UPRIGHT[0]) - points[27:31, 0].mean()) / UNIT, log.shape)
-    around = {name: region & skin for name, region in _around(points).items()}
+    around = {name: region & skin for name, region in _around(points, d).items()}
     slopes = []
     if around["neck"].sum() > 150:
         slope = np.polyfit(x[around["neck"]], step[around["neck"]], 1)[0]
@@ -552,7 +562,7 @@ def light(track: Track) -> Measure:
     if reason := _missing(track, 1):
         return _cannot(reason)
     pictures, points = track.upright
-    if _colorless(pictures):
+    if track.colorless:
         return _cannot("the picture is black and white: skin is not to be told from a wall")
     yaw = track.yaw[track.indices]
     found = np.array([light_difference(pictures[i], points[i], yaw[i]) for i in _some(track, 10)])

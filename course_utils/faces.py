@@ -474,11 +474,14 @@ def _votes(gray: np.ndarray, frame: _Frame, nudges: Sequence) -> np.ndarray:
     for nudge, matrix, inverse in zip(
         nudges, matrices, np.linalg.inv(matrices[..., :2]), strict=True
     ):
-        move = matrix[:, :2] @ back
-        move[:, 2] += matrix[:, 2]
-        view = cv2.warpAffine(patch, move, (_WHOLE, _WHOLE), borderMode=cv2.BORDER_REPLICATE)
-        found = _predictor()(view, _square()).parts()
-        points = np.reshape([at for p in found for at in (p.x, p.y)], (68, 2)) - matrix[:, 2]
-        points = points @ inverse.T
+        if any(nudge[:4]):
+            move = matrix[:, :2] @ back
+            move[:, 2] += matrix[:, 2]
+            view = cv2.warpAffine(patch, move, (_WHOLE, _WHOLE), borderMode=cv2.BORDER_REPLICATE)
+        else:  # not moved: the patch itself, or its mirror image
+            view = np.ascontiguousarray(patch[:, ::-1]) if nudge[4] else patch
+        parts = [*map(_predictor()(view, _square()).part, range(68))]
+        found = np.array([[part.x for part in parts], [part.y for part in parts]]).T
+        points = (found - matrix[:, 2]) @ inverse.T
         votes.append(points[_MIRROR] if nudge[4] else points)
     return np.stack(votes)
