@@ -1,11 +1,14 @@
 """The builder goes on where it stopped, and names what it leaves out."""
 
+import json
+
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 
-from course_utils import video
-from course_utils.actors import build
+from course_utils import settings, video
+from course_utils.actors import build, casting
 
 CUES = ("skin_tone", "glasses")
 
@@ -63,3 +66,28 @@ def test_an_upload_keeps_frames_and_sound_nearly_as_they_were(tmp_path):
     assert np.abs(frames[5].rgb.astype(int) - ramp).mean() < 3
     heard, rate = video.sound(path)
     assert rate == build.RATE and np.std(heard) == pytest.approx(np.std(sound), rel=0.1)
+
+
+@pytest.mark.skipif(not hasattr(cv2, "triangleRasterize"), reason="filming needs OpenCV 5")
+def test_the_box_holds_what_the_code_films():
+    facts = json.loads((settings.MINI_DFDC / "metadata.json").read_text())
+    people = {who.actor: who for who in casting.cast(casting.SEED).itertuples()}
+    clips = sorted((settings.MINI_DFDC / "near_lossless").glob("*.mp4"))
+    for clip in [clip for clip in clips if facts[clip.name]["label"] == "REAL"][:3]:
+        who = people[facts[clip.name]["target"]]
+        actor = build.make_actor(who.seed, who.skin_tone, who.female)
+        _, mouth = build.speak(who.seed, build.SECONDS, build.RATE, _voice(who))
+        manner = build.make_manner(who.seed)
+        rows = build.perform(who.seed, build.SECONDS, build.FPS, mouth, manner)
+        coded = [frame.rgb for frame in video.frames(clip, every=1)]
+        filmed = build.draw(actor, build.make_scene(who.seed), rows.iloc[50], who.seed)
+        # Means of 8 x 8 pixels, in which grain and codec leave little.
+        there, then, here = (
+            cv2.resize(rgb.astype(np.float32), (40, 40), interpolation=cv2.INTER_AREA)
+            for rgb in (coded[50], coded[51], filmed)
+        )
+        assert np.abs(here - there).max() < 6 < np.abs(here - then).max()
+
+
+def _voice(who):
+    return build.make_voice(who.seed, "female" if who.female else "male")

@@ -134,3 +134,17 @@ def test_actors_differ():
     a, b = make_actor(1), make_actor(2)
     assert a != b and a == make_actor(1)
     assert hd.build(a).rest.std() > 0 and np.abs(hd.build(a).rest - hd.build(b).rest).max() > 0.2
+
+
+def test_depth_goes_to_the_rasterizer_and_back_as_opencv_itself_takes_it():
+    depth = np.random.default_rng(0).uniform(rd.NEAR, rd.FAR, (64, 64)).astype(np.float32)
+    corners = np.array([[-50, -40, -500], [60, -30, -90], [0, 50, -30]], np.float32)
+    args = (corners, np.array([[0, 1, 2]], np.int32), corners, np.zeros((64, 64, 3), np.float32))
+    camera = (np.eye(4), 1.0, rd.NEAR, rd.FAR)
+    plain = rd._settings(cv2.RASTERIZE_SHADING_SHADED)
+    _, expected = cv2.triangleRasterize(*args, depth.copy(), *camera, plain)
+    assert (expected < depth).mean() > 0.2
+    unit = rd._settings(cv2.RASTERIZE_SHADING_SHADED)
+    unit.setGlCompatibleMode(cv2.RASTERIZE_COMPAT_INVDEPTH)
+    _, drawn = cv2.triangleRasterize(*args, rd.to_buffer(depth), *camera, unit)
+    assert np.array_equal(rd.from_buffer(drawn), expected)

@@ -397,11 +397,12 @@ def test_shoulders_stay_while_the_head_turns_and_the_chest_breathes():
 
     from course_utils.actors import body, render
 
-    points = body.build(_actors(1)[0])[0].points
+    sheet = body.build(_actors(1)[0])[0]
+    points = sheet.points
 
     def moved(**row):
         frame = SimpleNamespace(row=row, pose=render.make_pose(row))
-        return body._move(points, frame)
+        return body._move(sheet, frame)
 
     still, turned, full = moved(), moved(yaw=25), moved(breath=1.0)
     assert np.allclose(still, points)

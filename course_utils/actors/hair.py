@@ -759,18 +759,23 @@ class _Canvas:
         self.cover = np.zeros_like(frame.depth)
         self.scale = frame.view.focal / float(np.linalg.norm(frame.view.position))  # pixels per cm
 
-    def over(self, box: tuple[slice, slice], color: np.ndarray, cover: np.ndarray) -> None:
-        """Lay ``color`` (premultiplied by ``cover``) over a box of the frame."""
-        y, x = np.nonzero(cover > 0.004)
-        self.lay(y + box[0].start, x + box[1].start, color[y, x], cover[y, x])
+    def over(self, box: tuple[slice, slice], color: list[np.ndarray], cover: np.ndarray) -> None:
+        """Lay ``color`` (three channels, premultiplied by ``cover``) over a box of the frame."""
+        at = np.flatnonzero(cover > 0.004)
+        self.lay(box, at, [channel.ravel()[at] for channel in color], cover.ravel()[at])
 
-    def lay(self, y: np.ndarray, x: np.ndarray, color: np.ndarray, cover: np.ndarray) -> None:
-        """The same for single pixels."""
+    def lay(
+        self, box: tuple[slice, slice], at: np.ndarray, color: list[np.ndarray], cover: np.ndarray
+    ) -> None:
+        """The same for single pixels: ``at`` counts them row by row in the box."""
         f = self.frame
-        below = f.alpha[y, x] * (1 - cover)
+        rows, columns = np.divmod(at, box[1].stop - box[1].start)
+        at = (rows + box[0].start) * f.alpha.shape[1] + columns + box[1].start
+        below = f.alpha.ravel()[at] * (1 - cover)
         alpha = cover + below
-        f.radiance[y, x] = (color + f.radiance[y, x] * below[:, None]) / alpha[:, None]
-        f.alpha[y, x] = alpha
+        for channel, new in zip(f.radiance.reshape(-1, 3).T, color, strict=True):
+            channel[at] = (new + channel[at] * below) / alpha
+        f.alpha.reshape(-1)[at] = alpha
 
     def finish(self) -> None:
         f = self.frame
@@ -819,7 +824,7 @@ def _paint(actor: Actor, level: int, under: bool) -> np.ndarray:
 
 
 def _cards(canvas: _Canvas, groups: list[Cards]) -> None:
-    from .render import FAR, _settings
+    from .render import FAR, NEAR, _settings, from_buffer, to_buffer
 
     f, a = canvas.frame, canvas.frame.actor
     view = f.view
@@ -885,7 +890,9 @@ def _cards(canvas: _Canvas, groups: list[Cards]) -> None:
     total = np.zeros(size, np.float32)
     light = [np.zeros(size, np.float32) for _ in range(3)]
     matrix, settings = view.matrix(), _settings(cv2.RASTERIZE_SHADING_SHADED)
-    blank = np.full((height, wide, 3), -1, np.float32)
+    settings.setGlCompatibleMode(cv2.RASTERIZE_COMPAT_INVDEPTH)  # else it converts all depths twice
+    reach = to_buffer(depth)
+    color = np.empty((height, wide, 3), np.float32)
     for layer in range(LAYERS):
         # Leave out what lies behind, or outside the picture.
         shown = inside & (depth[yi, xi] > seen[:, 2] - 0.3)
@@ -894,11 +901,11 @@ def _cards(canvas: _Canvas, groups: list[Cards]) -> None:
         if not len(quads):
             continue
         triangles = np.concatenate([quads[:, :3], quads[:, 1:][:, [0, 2, 1]]]).astype(np.int32)
-        color, after = cv2.triangleRasterize(
-            vertices, triangles, values, blank.copy(), depth.copy(), matrix, view.fov, 10.0, FAR,
-            settings,
-        )  # fmt: skip
-        u, v, card = cv2.split(np.ascontiguousarray(color[box]))
+        color[box], after = -1, reach.copy()
+        cv2.triangleRasterize(  # draws into color and after
+            vertices, triangles, values, color, after, matrix, view.fov, NEAR, FAR, settings
+        )
+        u, v, card = cv2.split(color[box])
         at = np.flatnonzero(card.ravel() > -0.5)
         u, v, card = u.ravel()[at], v.ravel()[at], np.rint(card.ravel()[at])
         tile = _paint(a, level, layer == 0 or (layer == 1 and coily))
@@ -916,12 +923,12 @@ def _cards(canvas: _Canvas, groups: list[Cards]) -> None:
         t = total.reshape(-1)
         t[at] = t[at] * rest + cover
         solid = at[cover > 0.5]
-        inner = depth[box]
-        flat = inner.ravel()
-        flat[solid] = after[box].ravel()[solid]
-        depth[box] = flat.reshape(size)
+        rows, columns = np.divmod(solid, size[1])
+        solid = (rows + box[0].start) * wide + columns + box[1].start
+        depth.reshape(-1)[solid] = from_buffer(after.reshape(-1)[solid])
+        reach.reshape(-1)[solid] = to_buffer(depth.reshape(-1)[solid])
     _contact(canvas, box, total)
-    canvas.over(box, np.stack(light, -1), total)
+    canvas.over(box, light, total)
     f.depth[...] = depth
     canvas.cover[box] = np.maximum(canvas.cover[box], total)
 
@@ -977,11 +984,12 @@ def _lines(canvas: _Canvas, world, normal, shade, gray, base, opacity=1.0, thick
         cv2.polylines(sheet, [fixed[k]], False, paint[k], thick, cv2.LINE_AA, 4)
     cover = sheet[..., 3].astype(np.float32) / 255
     canvas.cover[box] = np.maximum(canvas.cover[box], 0.6 * opacity * cover)
-    y, x = np.nonzero(sheet[..., 3])
-    cover = cover[y, x]
-    rgb = 4 * (sheet[y, x, :3].astype(np.float32) / 255 / cover[:, None]) ** 2
+    at = np.flatnonzero(cover)
+    drawn = sheet.reshape(-1, 4)[at, :3].astype(np.float32).T / 255
+    cover = cover.ravel()[at]
+    rgb = 4 * (drawn / cover) ** 2
     cover = cover * opacity
-    canvas.lay(y + box[0].start, x + box[1].start, rgb * cover[:, None], cover)
+    canvas.lay(box, at, list(rgb * cover), cover)
 
 
 def _strands(canvas: _Canvas, s: Strands) -> None:

@@ -48,10 +48,15 @@ def smooth_max(a, b, k):
 
 def curve(x, knots):
     """A smooth curve through (x, value) knots, sorted by x."""
+    line = _interpolator(tuple(knots))
+    return line(np.clip(x, line.x[0], line.x[-1]))
+
+
+@lru_cache(maxsize=64)
+def _interpolator(knots: tuple[tuple[float, float], ...]):
     from scipy.interpolate import PchipInterpolator
 
-    xs, ys = np.array(knots, float).T
-    return PchipInterpolator(xs, ys, extrapolate=False)(np.clip(x, xs[0], xs[-1]))
+    return PchipInterpolator(*np.array(knots, float).T, extrapolate=False)
 
 
 def _rows() -> tuple[np.ndarray, int, int, int]:
@@ -690,22 +695,22 @@ def _lids(h: Head, p: np.ndarray, row) -> None:
 
 def grid_normals(p: np.ndarray, keep: np.ndarray) -> np.ndarray:
     """Unit normals (R, C, 3) of a grid, not mixing across slits (``keep`` (R-1, C-1))."""
-    dr = np.diff(p, axis=0)
-    w = np.ones((*dr.shape[:2], 1), np.float32)
-    gap = ~keep
-    w[:, :-1, 0][gap] = 0.0
-    w[:, 1:, 0][gap] = 0.0
-    down = np.zeros_like(p)
-    dr = dr * w
-    down[:-1] += dr
-    down[1:] += dr
-    right = np.empty_like(p)
-    right[:, 1:-1] = p[:, 2:] - p[:, :-2]
-    right[:, 0] = right[:, -1] = p[:, 1] - p[:, -2]
-    d, r = np.moveaxis(down, -1, 0).copy(), np.moveaxis(right, -1, 0).copy()
-    n = np.stack([d[1] * r[2] - d[2] * r[1], d[2] * r[0] - d[0] * r[2], d[0] * r[1] - d[1] * r[0]])
-    n /= np.sqrt(np.maximum(n[0] * n[0] + n[1] * n[1] + n[2] * n[2], 1e-12))
-    return np.ascontiguousarray(np.moveaxis(n, 0, -1), np.float32)
+    row, column = np.nonzero(~keep)
+    d, r = [], []
+    for q in cv2.split(np.asarray(p, np.float32)):  # numpy is slow over a last axis of three
+        step = q[1:] - q[:-1]
+        step[row, column] = step[row, column + 1] = 0
+        down = np.zeros_like(q)
+        down[:-1] += step
+        down[1:] += step
+        right = np.empty_like(q)
+        right[:, 1:-1] = q[:, 2:] - q[:, :-2]
+        right[:, 0] = right[:, -1] = q[:, 1] - q[:, -2]
+        d.append(down)
+        r.append(right)
+    x, y, z = d[1] * r[2] - d[2] * r[1], d[2] * r[0] - d[0] * r[2], d[0] * r[1] - d[1] * r[0]
+    length = np.sqrt(np.maximum(x * x + y * y + z * z, 1e-12))
+    return cv2.merge([x / length, y / length, z / length])
 
 
 def _masks(h: Head) -> None:

@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from . import head as hd
 from .head import Head, smoothstep, value
+from .identity import Actor
 
 
 @lru_cache(maxsize=64)
@@ -45,8 +46,10 @@ def eyeball() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return (p * r[..., None]).reshape(-1, 3), grid_triangles(rings, spokes), flat.reshape(-1, 2)
 
 
-def socket_back(h: Head, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+@lru_cache(maxsize=16)
+def socket_back(actor: Actor, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A fleshy patch behind the corners of an eye, so that nothing shows through."""
+    h = hd.build(actor)
     u, v = np.meshgrid(np.linspace(-1.2, 1.2, 13), np.linspace(-1, 1, 7))
     x = side * (h.lids["x"] + u * 1.5)
     y = hd.EYE_Y + 0.5 * v + h.lids["tilt"] * u * 1.4
@@ -65,6 +68,16 @@ def _arch(width: float, depth: float, s: np.ndarray) -> tuple[np.ndarray, np.nda
 
 def teeth(h: Head, row, upper: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A row of teeth and gum: coordinates are (tooth number from the middle, 0 gum .. 1 edge)."""
+    p, triangles, uv = _teeth(h.actor, upper)
+    if not upper:
+        p = (p - hd.JAW_PIVOT) @ hd.jaw_matrix(row).T + hd.JAW_PIVOT
+    return p, triangles, uv
+
+
+@lru_cache(maxsize=16)
+def _teeth(actor: Actor, upper: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same with the mouth shut."""
+    h = hd.build(actor)
     rows, cols = 12, 121
     s = np.linspace(-1, 1, cols)[None, :]
     v = np.linspace(-0.8 if upper else -0.4, 1, rows)[:, None]
@@ -94,8 +107,6 @@ def teeth(h: Head, row, upper: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray
     skin = h.rest[hd.MOUTH_ROW - 6, :, [0, 2]].T  # a narrow face's cheeks hold its teeth back
     skin = skin[np.abs(hd.AZIMUTH) < 1.3]
     p[:, 2] = np.minimum(p[:, 2], np.interp(p[:, 0], skin[:, 0], skin[:, 1]) - 0.70)
-    if not upper:
-        p = (p - hd.JAW_PIVOT) @ hd.jaw_matrix(row).T + hd.JAW_PIVOT
     uv = np.stack([number + 0 * v, v + 0 * number], -1).reshape(-1, 2)
     return p, grid_triangles(rows, cols), uv
 

@@ -32,7 +32,7 @@ from .identity import Actor
 from .scene import Scene, develop, expose_for
 
 SUPER = 2  # samples along each side of a pixel
-FAR = 1000.0
+NEAR, FAR = 10.0, 1000.0  # cm from the camera's plane between which things are drawn
 
 
 @dataclass
@@ -192,6 +192,17 @@ def _settings(shading: int) -> cv2.TriangleRasterizeSettings:
     return s
 
 
+def to_buffer(depth: np.ndarray) -> np.ndarray:
+    """Depth in cm as ``cv2.triangleRasterize`` keeps it: 0 at NEAR .. 1 at FAR, float32."""
+    span = FAR - NEAR
+    return np.float32(FAR / span) + np.float32(-NEAR * FAR / span) / depth
+
+
+def from_buffer(near: np.ndarray) -> np.ndarray:
+    """The way back, rounded as OpenCV rounds it: cm, float32."""
+    return np.float32(1) / ((1 - near) * np.float32(1 / NEAR) + near * np.float32(1 / FAR))
+
+
 class ShadowMap:
     """Depth as the key light sees it, and soft lookups in it."""
 
@@ -214,23 +225,29 @@ class ShadowMap:
         )  # fmt: skip
 
     def lookup(self, world: np.ndarray) -> np.ndarray:
-        x, y, depth = np.ascontiguousarray(self.view.project(np.asarray(world, np.float32)).T)
-        lit = np.zeros(len(world), np.float32)
-        m = np.empty((len(world), 2), np.float32)
+        n = len(world)
+        width = min(max(n, 1), 1024)  # remap takes no image of 32,768 columns
+        x, y, depth = np.zeros((3, -(-n // width), width), np.float32)
+        for values, given in zip(
+            (x, y, depth), self.view.project(np.asarray(world, np.float32)).T, strict=True
+        ):
+            values.reshape(-1)[:n] = given
+        lit = np.zeros_like(x)
         radius = 1.8 + 6.0 * self.softness
         taps = 8
         k = np.arange(taps)
         r = radius * np.sqrt((k + 0.5) / taps)
         for dx, dy, rr in zip(r * np.cos(2.4 * k), r * np.sin(2.4 * k), r, strict=True):
-            np.add(x, np.float32(dx - 0.5), out=m[:, 0])
-            np.add(y, np.float32(dy - 0.5), out=m[:, 1])
-            d = hd.sample(self.depth, m)
+            d = cv2.remap(
+                self.depth, x + np.float32(dx - 0.5), y + np.float32(dy - 0.5), cv2.INTER_LINEAR,
+                borderMode=cv2.BORDER_REPLICATE,
+            )  # fmt: skip
             d -= depth
             d += np.float32(0.25 + 0.10 * rr)
             d /= 0.25
             d += 1
             lit += np.clip(d, 0, 1, out=d)
-        return lit / taps
+        return lit.reshape(-1)[:n] / taps
 
 
 def make_view(scene: Scene, row, size: tuple[int, int]) -> View:
@@ -294,7 +311,11 @@ def rasterize(actor: Actor, row, scene: Scene, size: tuple[int, int]) -> Frame:
     f.view = make_view(scene, row, size)
     p = f.surface.points
     weight = neck_weight(p[..., 1:2]).astype(np.float32)
-    f.world = (p + weight * (f.pose.apply(p) - p)).astype(np.float32)
+    turned = f.pose.apply(p)
+    turned -= p
+    turned *= weight
+    turned += p
+    f.world = turned
     f.normals = f.pose.turn(f.surface.normals).astype(np.float32)
     f.meshes = _head_meshes(f)
     for name in ("body", "hair", "wear"):
@@ -311,10 +332,10 @@ def rasterize(actor: Actor, row, scene: Scene, size: tuple[int, int]) -> Frame:
     for k, (mesh, end) in enumerate(zip(f.meshes, ends, strict=True)):
         own = slice(end - len(mesh.vertices), end)
         v[own], coords[own, :2], coords[own, 2] = mesh.vertices, mesh.coords, k + 1
-        triangles.append((mesh.triangles + own.start).astype(np.int32))
+        triangles.append(mesh.triangles + np.int32(own.start))
     cv2.triangleRasterize(  # draws into color and depth
         v, np.concatenate(triangles), coords, color, depth, f.view.matrix(), f.view.fov,
-        10.0, FAR, _settings(cv2.RASTERIZE_SHADING_SHADED),
+        NEAR, FAR, _settings(cv2.RASTERIZE_SHADING_SHADED),
     )  # fmt: skip
     *coords, part = cv2.split(color)
     f.part = np.rint(part).astype(np.int32) - 1
@@ -341,13 +362,16 @@ def occlusion(depth: np.ndarray, scale: float) -> np.ndarray:
         for k in range(directions):
             angle = np.pi * k / directions + radius
             dx, dy = round(pixels * np.cos(angle)), round(pixels * np.sin(angle))
-            a = padded[pixels + dy : pixels + dy + h, pixels + dx : pixels + dx + w]
-            b = padded[pixels - dy : pixels - dy + h, pixels - dx : pixels - dx + w]
-            behind = np.zeros_like(small)
-            for near in (a, b):
-                deeper = small - near
-                deeper /= radius
-                behind += np.clip(deeper, -1, 1.2, out=deeper)
+            # How much deeper each pixel is than the one at (-dx, -dy), and so, with the other sign,
+            # that one than this.
+            top, left = pixels + min(dy, 0), pixels + min(dx, 0)
+            rows, columns = h + abs(dy), w + abs(dx)
+            here = padded[top:, left:][:rows, :columns]
+            there = padded[top - dy :, left - dx :][:rows, :columns]
+            deeper = (here - there) / radius
+            own = deeper[max(-dy, 0) :, max(-dx, 0) :][:h, :w]
+            other = deeper[max(dy, 0) :, max(dx, 0) :][:h, :w]
+            behind = np.clip(own, -1, 1.2) - np.clip(other, -1.2, 1)
             behind *= 0.5
             behind -= 0.06
             acc += np.clip(behind, 0, 1, out=behind)
@@ -448,6 +472,7 @@ def illuminate(
     log_shadow = np.log(np.clip(shadow, 1e-3, 1))
     open_ = [np.exp(log_ao * (1 - bounce[c] * scatter * np.sqrt(albedo[:, c]))) for c in range(3)]
     diffuse = [ambient * o for ambient, o in zip(_ambient(scene, n[1]), open_, strict=True)]
+    half_open = [0.5 + 0.5 * o for o in open_]
     grazing = f0 + (np.maximum(1 - rough, f0) - f0) * (1 - facing) ** 5
     grazing *= gloss
     grazing *= ao
@@ -464,7 +489,7 @@ def illuminate(
             if k == 0:
                 s = np.exp(log_shadow * (1 - bleed[c] * scatter))
                 lit = lit * (s + (1 - s) * through[c] * scatter)
-            diffuse[c] += lit * color[c] * (0.5 + 0.5 * open_[c])
+            diffuse[c] += lit * color[c] * half_open[c]
         visible = shadow * np.clip(1.7 * ao, 0, 1) if k == 0 else ao
         visible = np.maximum(visible, wet)
         near = np.flatnonzero((sharp > 0) & (gloss > 0))
@@ -654,7 +679,7 @@ def _head_meshes(f: Frame) -> list[Mesh]:
     for side, center in zip((-1, 1), h.eyes, strict=True):
         turn = parts.gaze_rotation(f.row, side)
         rigid("eye", (center + hd.EYE_R * ball @ turn.T, triangles, flat), _eye_shader(side, turn))
-        rigid("eye", parts.socket_back(h, side), _shade_canthus)
+        rigid("eye", parts.socket_back(f.actor, side), _shade_canthus)
     if value(f.row, "jaw") > 0.01 or any(
         value(f.row, k) for k in ("smile", "wide", "round", "bite")
     ):
