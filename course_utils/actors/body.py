@@ -274,7 +274,7 @@ def grid_normals(p: np.ndarray, closed: bool) -> np.ndarray:
 
 
 def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Products (N,) of vectors (N, 3), channel by channel: numpy is slow over a last axis of three."""
+    """Dot products (N,) of vectors (N, 3); numpy is slow over a last axis of three."""
     return a[:, 0] * b[:, 0] + a[:, 1] * b[:, 1] + a[:, 2] * b[:, 2]
 
 

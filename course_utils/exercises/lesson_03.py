@@ -56,6 +56,10 @@ def _split(answer: Any) -> str | None:
         return f"{len(shared)} groups are in both tables: choose groups, then their crops."
     if train["crop"].duplicated().any() or test["crop"].duplicated().any():
         return "Some crops are there twice."
+    rows = train.index.union(test.index)  # as `crops` numbers them, unless counted anew
+    counted = pd.api.types.is_integer_dtype(rows) and len(rows) == len(train) + len(test)
+    if counted and len(rows) <= max(rows):
+        return f"At least {max(rows) + 1 - len(rows)} of the crops are in neither table."
     share = len(test) / (len(train) + len(test))
     if not 0.2 <= share <= 1 / 3:
         return f"{share:.0%} of the crops are in the test: a fifth to a third is asked for."
@@ -63,11 +67,16 @@ def _split(answer: Any) -> str | None:
 
 
 def _few_crops() -> tuple:
-    """Two tables that share the group `a`, and two without the column `group`."""
+    """Tables that share a group, have no column `group`, are empty, or leave crops out."""
     import pandas as pd
 
-    crops = pd.DataFrame({"crop": list("123456"), "group": list("aabbcc")})
-    return (crops[:5], crops[5:]), (crops[["crop"]][:4], crops[["crop"]][4:]), (crops, crops[:0])
+    crops = pd.DataFrame({"crop": list("0123456789"), "group": list("aabbccddee")})
+    return (
+        (crops[:7], crops[7:]),
+        (crops[["crop"]][:8], crops[["crop"]][8:]),
+        (crops, crops[:0]),
+        (crops[:4], crops[8:]),
+    )
 
 
 EXERCISES = {
