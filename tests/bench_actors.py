@@ -16,10 +16,6 @@ import pandas as pd
 from bench_cues import seconds
 
 from course_utils.actors import build, casting
-from course_utils.actors.identity import make_actor
-from course_utils.actors.motion import make_manner, perform
-from course_utils.actors.scene import make_scene
-from course_utils.actors.speech import make_voice, speak
 
 ACTORS = (0, 9, 20, 33, 41, 50)  # rows of the cast
 FRAMES = (5, 21, 40, 61)
@@ -28,9 +24,7 @@ FRAMES = (5, 21, 40, 61)
 def actor(place: int) -> list[float]:
     """Seconds of each frame of an actor; what is made once for all frames is made before."""
     who = casting.cast(casting.SEED).iloc[place]
-    person, scene = make_actor(who.seed, who.skin_tone, who.female), make_scene(who.seed)
-    _, mouth = speak(who.seed, build.SECONDS, build.RATE, make_voice(who.seed, "female"))
-    rows = perform(who.seed, build.SECONDS, build.FPS, mouth, make_manner(who.seed))
+    person, scene, rows, *_ = build.stage(who)
     build.draw(person, scene, rows.iloc[0], who.seed)
     return [
         seconds(lambda k=k: build.draw(person, scene, rows.iloc[k], who.seed), 3) for k in FRAMES

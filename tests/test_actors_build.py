@@ -75,19 +75,12 @@ def test_the_box_holds_what_the_code_films():
     clips = sorted((settings.MINI_DFDC / "near_lossless").glob("*.mp4"))
     for clip in [clip for clip in clips if facts[clip.name]["label"] == "REAL"][:3]:
         who = people[facts[clip.name]["target"]]
-        actor = build.make_actor(who.seed, who.skin_tone, who.female)
-        _, mouth = build.speak(who.seed, build.SECONDS, build.RATE, _voice(who))
-        manner = build.make_manner(who.seed)
-        rows = build.perform(who.seed, build.SECONDS, build.FPS, mouth, manner)
+        actor, scene, rows, *_ = build.stage(who)
         coded = [frame.rgb for frame in video.frames(clip, every=1)]
-        filmed = build.draw(actor, build.make_scene(who.seed), rows.iloc[50], who.seed)
+        filmed = build.draw(actor, scene, rows.iloc[50], who.seed)
         # Means of 8 x 8 pixels, in which grain and codec leave little.
         there, then, here = (
             cv2.resize(rgb.astype(np.float32), (40, 40), interpolation=cv2.INTER_AREA)
             for rgb in (coded[50], coded[51], filmed)
         )
         assert np.abs(here - there).max() < 6 < np.abs(here - then).max()
-
-
-def _voice(who):
-    return build.make_voice(who.seed, "female" if who.female else "male")

@@ -15,7 +15,7 @@ from functools import cached_property, lru_cache
 import cv2
 import numpy as np
 
-from .head import sample, smoothstep, value
+from .head import dot, sample, smoothstep, value
 from .identity import Actor
 from .parts import grid_triangles
 
@@ -271,11 +271,6 @@ def grid_normals(p: np.ndarray, closed: bool) -> np.ndarray:
     right = np.gradient(q, axis=1)
     right = right[:, 1:-1] if closed else right
     return _unit(np.cross(np.gradient(p, axis=0), right), 1e-9)
-
-
-def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Dot products (N,) of vectors (N, 3); numpy is slow over a last axis of three."""
-    return a[:, 0] * b[:, 0] + a[:, 1] * b[:, 1] + a[:, 2] * b[:, 2]
 
 
 def _unit(v: np.ndarray, least: float) -> np.ndarray:
@@ -702,8 +697,8 @@ def _shader(body: Body, sheet: Sheet, normals: np.ndarray):
         from .render import Look
 
         n = sample(normals, coords)
-        n /= np.sqrt(_dot(n, n))[:, None] + np.float32(1e-9)
-        facing = _dot(n, _unit(frame.view.position - world, 0.0))
+        n /= np.sqrt(dot(n, n))[:, None] + np.float32(1e-9)
+        facing = dot(n, _unit(frame.view.position - world, 0.0))
         n[facing < 0] *= -1
         if sheet.cloth == "skin":
             return _bare(frame, body, sheet, coords, n)
@@ -736,10 +731,10 @@ def _slope(frame, world: np.ndarray, height: np.ndarray, n: np.ndarray) -> np.nd
     """
     step = np.diff(world, axis=0, append=world[-1:])
     rise = np.diff(height, append=height[-1:])
-    length2 = _dot(step, step)
+    length2 = dot(step, step)
     near = (length2 < 0.09) & (length2 > 1e-8)
     slope = -np.where(near, rise / np.where(near, length2, 1), 0)
-    away = _dot(step, n)
+    away = dot(step, n)
     tilts = [slope * (step[:, k] - away * n[:, k]) for k in range(3)]
     return np.clip(np.stack(tilts, -1), -0.45, 0.45)
 

@@ -31,7 +31,7 @@ from .identity import Actor, make_actor
 from .motion import make_manner, perform
 from .render import render
 from .scene import Scene, film, make_scene
-from .speech import make_voice, speak
+from .speech import Voice, make_voice, speak
 
 SECONDS, FPS, SIDE = 6.0, 12, 320
 RATE = 16000  # samples of sound a second
@@ -57,13 +57,24 @@ def draw(actor: Actor, scene: Scene, row: pd.Series, seed: int, side: int = SIDE
     return film(render(actor, row, scene, (side, side)).rgb, scene, rng)
 
 
-def take(who: Any, seconds: float = SECONDS, **changes: Any) -> Take:
-    """Film the actor of a row of :func:`casting.cast`; ``changes`` replace traits of the actor."""
+def stage(who: Any, seconds: float = SECONDS, **changes: Any) -> tuple:
+    """All that is filmed of a row of :func:`casting.cast`: the first five fields of a `Take`.
+
+    ``changes`` replace traits of the actor.
+    """
     actor = replace(make_actor(who.seed, who.skin_tone, who.female), **changes)
-    scene = make_scene(who.seed)
-    voice = make_voice(who.seed, "female" if who.female else "male")
-    sound, mouth = speak(who.seed, seconds, RATE, voice)
+    sound, mouth = speak(who.seed, seconds, RATE, _voice(actor))
     performance = perform(who.seed, seconds, FPS, mouth, make_manner(who.seed))
+    return actor, make_scene(who.seed), performance, mouth, sound
+
+
+def _voice(actor: Actor) -> Voice:
+    return make_voice(actor.seed, "female" if actor.female else "male")
+
+
+def take(who: Any, seconds: float = SECONDS, **changes: Any) -> Take:
+    """Film what :func:`stage` gives, whole."""
+    actor, scene, performance, mouth, sound = stage(who, seconds, **changes)
     frames = [draw(actor, scene, row, who.seed) for _, row in performance.iterrows()]
     return Take(actor, scene, performance, mouth, sound, fakes.footage(np.stack(frames), FPS))
 
@@ -85,8 +96,7 @@ def forge(clip, target: Take, donor: Take) -> tuple[fakes.Fake, np.ndarray]:
         )
         return fake, donor.sound
     if clip.method == "lipsync":
-        voice = make_voice(target.actor.seed, "female" if target.actor.female else "male")
-        sound, mouth = speak(clip.seed, SECONDS, RATE, voice)
+        sound, mouth = speak(clip.seed, SECONDS, RATE, _voice(target.actor))
         fake = fakes.lipsync(target.footage, target.performance, mouth, redraw, dials, clip.seed)
         return fake, sound
     if clip.method == "animate":

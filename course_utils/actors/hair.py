@@ -769,13 +769,17 @@ class _Canvas:
     ) -> None:
         """The same for single pixels: ``at`` counts them row by row in the box."""
         f = self.frame
-        rows, columns = np.divmod(at, box[1].stop - box[1].start)
-        at = (rows + box[0].start) * f.alpha.shape[1] + columns + box[1].start
+        at = self.place(box, at)
         below = f.alpha.ravel()[at] * (1 - cover)
         alpha = cover + below
         for channel, new in zip(f.radiance.reshape(-1, 3).T, color, strict=True):
             channel[at] = (new + channel[at] * below) / alpha
         f.alpha.reshape(-1)[at] = alpha
+
+    def place(self, box: tuple[slice, slice], at: np.ndarray) -> np.ndarray:
+        """Which pixels of the frame these of a box are, both counted row by row."""
+        rows, columns = np.divmod(at, box[1].stop - box[1].start)
+        return (rows + box[0].start) * self.depth.shape[1] + columns + box[1].start
 
     def finish(self) -> None:
         f = self.frame
@@ -922,9 +926,7 @@ def _cards(canvas: _Canvas, groups: list[Cards]) -> None:
             c[at] = c[at] * rest + value_.ravel() + tint[k] * gleam
         t = total.reshape(-1)
         t[at] = t[at] * rest + cover
-        solid = at[cover > 0.5]
-        rows, columns = np.divmod(solid, size[1])
-        solid = (rows + box[0].start) * wide + columns + box[1].start
+        solid = canvas.place(box, at[cover > 0.5])
         depth.reshape(-1)[solid] = from_buffer(after.reshape(-1)[solid])
         reach.reshape(-1)[solid] = to_buffer(depth.reshape(-1)[solid])
     _contact(canvas, box, total)

@@ -176,6 +176,11 @@ class Head:
         return _deform(self, row)
 
 
+def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Dot products (N,) of vectors (N, 3); numpy is slow over a last axis of three."""
+    return a[:, 0] * b[:, 0] + a[:, 1] * b[:, 1] + a[:, 2] * b[:, 2]
+
+
 def sample(grid: np.ndarray, uv: np.ndarray) -> np.ndarray:
     """Values (N, K) of an image (R, C, K) at uv (N, 2), bilinear."""
     n = len(uv)

@@ -225,29 +225,23 @@ class ShadowMap:
         )  # fmt: skip
 
     def lookup(self, world: np.ndarray) -> np.ndarray:
-        n = len(world)
-        width = min(max(n, 1), 1024)  # remap takes no image of 32,768 columns
-        x, y, depth = np.zeros((3, -(-n // width), width), np.float32)
-        for values, given in zip(
-            (x, y, depth), self.view.project(np.asarray(world, np.float32)).T, strict=True
-        ):
-            values.reshape(-1)[:n] = given
-        lit = np.zeros_like(x)
+        x, y, depth = np.ascontiguousarray(self.view.project(np.asarray(world, np.float32)).T)
+        lit = np.zeros(len(world), np.float32)
+        m = np.empty((len(world), 2), np.float32)
         radius = 1.8 + 6.0 * self.softness
         taps = 8
         k = np.arange(taps)
         r = radius * np.sqrt((k + 0.5) / taps)
         for dx, dy, rr in zip(r * np.cos(2.4 * k), r * np.sin(2.4 * k), r, strict=True):
-            d = cv2.remap(
-                self.depth, x + np.float32(dx - 0.5), y + np.float32(dy - 0.5), cv2.INTER_LINEAR,
-                borderMode=cv2.BORDER_REPLICATE,
-            )  # fmt: skip
+            np.add(x, np.float32(dx - 0.5), out=m[:, 0])
+            np.add(y, np.float32(dy - 0.5), out=m[:, 1])
+            d = hd.sample(self.depth, m)
             d -= depth
             d += np.float32(0.25 + 0.10 * rr)
             d /= 0.25
             d += 1
             lit += np.clip(d, 0, 1, out=d)
-        return lit.reshape(-1)[:n] / taps
+        return lit / taps
 
 
 def make_view(scene: Scene, row, size: tuple[int, int]) -> View:
@@ -362,16 +356,13 @@ def occlusion(depth: np.ndarray, scale: float) -> np.ndarray:
         for k in range(directions):
             angle = np.pi * k / directions + radius
             dx, dy = round(pixels * np.cos(angle)), round(pixels * np.sin(angle))
-            # How much deeper each pixel is than the one at (-dx, -dy), and so, with the other sign,
-            # that one than this.
-            top, left = pixels + min(dy, 0), pixels + min(dx, 0)
-            rows, columns = h + abs(dy), w + abs(dx)
-            here = padded[top:, left:][:rows, :columns]
-            there = padded[top - dy :, left - dx :][:rows, :columns]
-            deeper = (here - there) / radius
-            own = deeper[max(-dy, 0) :, max(-dx, 0) :][:h, :w]
-            other = deeper[max(dy, 0) :, max(dx, 0) :][:h, :w]
-            behind = np.clip(own, -1, 1.2) - np.clip(other, -1.2, 1)
+            a = padded[pixels + dy : pixels + dy + h, pixels + dx : pixels + dx + w]
+            b = padded[pixels - dy : pixels - dy + h, pixels - dx : pixels - dx + w]
+            behind = np.zeros_like(small)
+            for near in (a, b):
+                deeper = small - near
+                deeper /= radius
+                behind += np.clip(deeper, -1, 1.2, out=deeper)
             behind *= 0.5
             behind -= 0.06
             acc += np.clip(behind, 0, 1, out=behind)
@@ -449,10 +440,6 @@ def shade(f: Frame) -> None:
     f.radiance.reshape(-1, 3)[index] = light[many:]
 
 
-def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.einsum("ij,ij->i", a, b)
-
-
 def illuminate(
     scene, albedo, normal, smooth, gloss, rough, scatter, ao, shadow, eye, wet
 ) -> np.ndarray:
@@ -466,7 +453,7 @@ def illuminate(
     bounce = (0.55, 0.25, 0.20)  # light bounces in hollows: bright skin shades itself less, redder
     # Channel by channel: numpy is slow over a last axis of three.
     n, e = np.ascontiguousarray(normal.T), np.ascontiguousarray(eye.T)
-    facing = np.clip(_dot(normal, eye), 0.02, 1)
+    facing = np.clip(hd.dot(normal, eye), 0.02, 1)
     f0 = np.float32(0.032)
     log_ao = np.log(np.clip(ao, 1e-3, 1))
     log_shadow = np.log(np.clip(shadow, 1e-3, 1))
@@ -724,7 +711,7 @@ def _shade_head(f: Frame, uv: np.ndarray, world: np.ndarray) -> Look:
     relief = f.pose.turn(s.sample("relief", uv)).astype(np.float32)
     extra, albedo = s.sample("extra", uv), s.sample("albedo", uv)
     # Seen from behind, it is the inside of the mouth.
-    inside = _dot(f.view.position - world, smooth) < -0.2 * f.view.position_distance
+    inside = hd.dot(f.view.position - world, smooth) < -0.2 * f.view.position_distance
     folds = (np.abs(uv[:, 1] - hd.EYE_ROW) < 10) | (np.abs(uv[:, 1] - hd.MOUTH_ROW) < 12)
     inside &= ~(folds & (np.abs(uv[:, 0] - hd.COLUMNS / 2) < hd.COLUMNS / 3))
     albedo[inside] = (0.10, 0.025, 0.02)
