@@ -759,27 +759,17 @@ class _Canvas:
         self.cover = np.zeros_like(frame.depth)
         self.scale = frame.view.focal / float(np.linalg.norm(frame.view.position))  # pixels per cm
 
-    def over(self, box: tuple[slice, slice], color: list[np.ndarray], cover: np.ndarray) -> None:
-        """Lay ``color`` (three channels, premultiplied by ``cover``) over a box of the frame."""
-        at = np.flatnonzero(cover > 0.004)
-        self.lay(box, at, [channel.ravel()[at] for channel in color], cover.ravel()[at])
+    def lay(self, at: np.ndarray, color: list[np.ndarray], cover: np.ndarray) -> None:
+        """Lay ``color`` (three channels, premultiplied by ``cover``) over pixels of the frame.
 
-    def lay(
-        self, box: tuple[slice, slice], at: np.ndarray, color: list[np.ndarray], cover: np.ndarray
-    ) -> None:
-        """The same for single pixels: ``at`` counts them row by row in the box."""
+        ``at`` counts them row by row.
+        """
         f = self.frame
-        at = self.place(box, at)
         below = f.alpha.ravel()[at] * (1 - cover)
         alpha = cover + below
         for channel, new in zip(f.radiance.reshape(-1, 3).T, color, strict=True):
             channel[at] = (new + channel[at] * below) / alpha
         f.alpha.reshape(-1)[at] = alpha
-
-    def place(self, box: tuple[slice, slice], at: np.ndarray) -> np.ndarray:
-        """Which pixels of the frame these of a box are, both counted row by row."""
-        rows, columns = np.divmod(at, box[1].stop - box[1].start)
-        return (rows + box[0].start) * self.depth.shape[1] + columns + box[1].start
 
     def finish(self) -> None:
         f = self.frame
@@ -828,7 +818,7 @@ def _paint(actor: Actor, level: int, under: bool) -> np.ndarray:
 
 
 def _cards(canvas: _Canvas, groups: list[Cards]) -> None:
-    from .render import FAR, NEAR, _settings, from_buffer, to_buffer
+    from .render import FAR, NEAR, from_buffer, surfaces, to_buffer
 
     f, a = canvas.frame, canvas.frame.actor
     view = f.view
@@ -879,9 +869,6 @@ def _cards(canvas: _Canvas, groups: list[Cards]) -> None:
     corners, layers = np.concatenate(corners), np.concatenate(layers)
     table, lengths = np.concatenate(tables), np.concatenate(lengths)
     seen = view.project(vertices)
-    box = _box(seen[:, :2], f.depth.shape)
-    if box is None:
-        return
     xi = np.clip(seen[:, 0].astype(int), 0, wide - 1)
     yi = np.clip(seen[:, 1].astype(int), 0, height - 1)
     inside = (np.abs(seen[:, 0] / wide - 0.5) < 0.53) & (np.abs(seen[:, 1] / height - 0.5) < 0.53)
@@ -890,11 +877,8 @@ def _cards(canvas: _Canvas, groups: list[Cards]) -> None:
     base = np.asarray(a.hair_color, np.float32)
     tint = 0.55 + 0.45 * base / max(float(base.max()), 1e-3)
     depth = f.depth.copy()
-    size = (box[0].stop - box[0].start, box[1].stop - box[1].start)
-    total = np.zeros(size, np.float32)
-    light = [np.zeros(size, np.float32) for _ in range(3)]
-    matrix, settings = view.matrix(), _settings(cv2.RASTERIZE_SHADING_SHADED)
-    settings.setGlCompatibleMode(cv2.RASTERIZE_COMPAT_INVDEPTH)  # else it converts all depths twice
+    total, *light = np.zeros((4, depth.size), np.float32)
+    matrix, settings = view.matrix(), surfaces()
     reach = to_buffer(depth)
     color = np.empty((height, wide, 3), np.float32)
     for layer in range(LAYERS):
@@ -905,46 +889,43 @@ def _cards(canvas: _Canvas, groups: list[Cards]) -> None:
         if not len(quads):
             continue
         triangles = np.concatenate([quads[:, :3], quads[:, 1:][:, [0, 2, 1]]]).astype(np.int32)
-        color[box], after = -1, reach.copy()
+        after = reach.copy()
         cv2.triangleRasterize(  # draws into color and after
             vertices, triangles, values, color, after, matrix, view.fov, NEAR, FAR, settings
         )
-        u, v, card = cv2.split(color[box])
-        at = np.flatnonzero(card.ravel() > -0.5)
-        u, v, card = u.ravel()[at], v.ravel()[at], np.rint(card.ravel()[at])
+        at = np.flatnonzero(after < reach)
+        u, v, card = np.ascontiguousarray(color.reshape(-1, 3)[at].T)
+        card = np.rint(card)
         tile = _paint(a, level, layer == 0 or (layer == 1 and coily))
         uv = np.stack([u * (tile.shape[1] / VARIANTS) - 0.5, v * (tile.shape[0] - 1)], -1)
         cover, dark, white, gleam = np.ascontiguousarray(hd.sample(tile, uv).T)
         row = np.stack([v * lengths[card.astype(np.int32)], card], -1)
         *lit, mirror = np.ascontiguousarray(hd.sample(table, row).T)
-        cover = cover.ravel()
-        gleam = (gleam * mirror).ravel()
+        gleam = gleam * mirror
         rest = 1 - cover
         for k in range(3):
             value_ = lit[k] * (base[k] * dark + GRAY[k] * white)
-            c = light[k].reshape(-1)
-            c[at] = c[at] * rest + value_.ravel() + tint[k] * gleam
-        t = total.reshape(-1)
-        t[at] = t[at] * rest + cover
-        solid = canvas.place(box, at[cover > 0.5])
+            light[k][at] = light[k][at] * rest + value_ + tint[k] * gleam
+        total[at] = total[at] * rest + cover
+        solid = at[cover > 0.5]
         depth.reshape(-1)[solid] = from_buffer(after.reshape(-1)[solid])
         reach.reshape(-1)[solid] = to_buffer(depth.reshape(-1)[solid])
-    _contact(canvas, box, total)
-    canvas.over(box, light, total)
+    cover = total.reshape(depth.shape)
+    _contact(canvas, cover)
+    at = np.flatnonzero(total > 0.004)
+    canvas.lay(at, [channel[at] for channel in light], total[at])
     f.depth[...] = depth
-    canvas.cover[box] = np.maximum(canvas.cover[box], total)
+    np.maximum(canvas.cover, cover, out=canvas.cover)
 
 
-def _contact(canvas: _Canvas, box: tuple[slice, slice], cover: np.ndarray) -> None:
+def _contact(canvas: _Canvas, cover: np.ndarray) -> None:
     """Hair keeps light from the skin beside it, and from the scalp under it."""
     f = canvas.frame
     s = canvas.scale
-    full = np.zeros_like(f.depth)
-    full[box] = cover
-    small = cv2.resize(full, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(cover, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
     dark = 1 - 0.34 * cv2.GaussianBlur(small, (0, 0), max(0.5, 0.28 * s))
     dark -= 0.22 * cv2.GaussianBlur(small, (0, 0), max(0.5, 0.08 * s))
-    dark = cv2.resize(dark, full.shape[::-1])
+    dark = cv2.resize(dark, cover.shape[::-1])
     head = f.part == 0
     if head.any() and f.actor.hair != "receding":
         rows, columns = (slice(*np.flatnonzero(head.any(k))[[0, -1]] + (0, 1)) for k in (1, 0))
@@ -986,12 +967,13 @@ def _lines(canvas: _Canvas, world, normal, shade, gray, base, opacity=1.0, thick
         cv2.polylines(sheet, [fixed[k]], False, paint[k], thick, cv2.LINE_AA, 4)
     cover = sheet[..., 3].astype(np.float32) / 255
     canvas.cover[box] = np.maximum(canvas.cover[box], 0.6 * opacity * cover)
-    at = np.flatnonzero(cover)
-    drawn = sheet.reshape(-1, 4)[at, :3].astype(np.float32).T / 255
-    cover = cover.ravel()[at]
+    rows, columns = np.nonzero(cover)
+    drawn = sheet[rows, columns, :3].astype(np.float32).T / 255
+    cover = cover[rows, columns]
     rgb = 4 * (drawn / cover) ** 2
     cover = cover * opacity
-    canvas.lay(box, at, list(rgb * cover), cover)
+    at = (rows + box[0].start) * w + columns + box[1].start
+    canvas.lay(at, list(rgb * cover), cover)
 
 
 def _strands(canvas: _Canvas, s: Strands) -> None:

@@ -192,6 +192,13 @@ def _settings(shading: int) -> cv2.TriangleRasterizeSettings:
     return s
 
 
+def surfaces() -> cv2.TriangleRasterizeSettings:
+    """For ``cv2.triangleRasterize`` with depth from :func:`to_buffer`; else it converts it twice."""
+    s = _settings(cv2.RASTERIZE_SHADING_SHADED)
+    s.setGlCompatibleMode(cv2.RASTERIZE_COMPAT_INVDEPTH)
+    return s
+
+
 def to_buffer(depth: np.ndarray) -> np.ndarray:
     """Depth in cm as ``cv2.triangleRasterize`` keeps it: 0 at NEAR .. 1 at FAR, float32."""
     span = FAR - NEAR
@@ -319,7 +326,7 @@ def rasterize(actor: Actor, row, scene: Scene, size: tuple[int, int]) -> Frame:
 
     w, h = f.view.size
     color = np.zeros((h, w, 3), np.float32)
-    depth = np.full((h, w), FAR, np.float32)
+    near = np.ones((h, w), np.float32)
     ends = np.cumsum([len(mesh.vertices) for mesh in f.meshes])
     v, coords = np.empty((2, ends[-1], 3), np.float32)
     triangles = []
@@ -327,13 +334,13 @@ def rasterize(actor: Actor, row, scene: Scene, size: tuple[int, int]) -> Frame:
         own = slice(end - len(mesh.vertices), end)
         v[own], coords[own, :2], coords[own, 2] = mesh.vertices, mesh.coords, k + 1
         triangles.append(mesh.triangles + np.int32(own.start))
-    cv2.triangleRasterize(  # draws into color and depth
-        v, np.concatenate(triangles), coords, color, depth, f.view.matrix(), f.view.fov,
-        NEAR, FAR, _settings(cv2.RASTERIZE_SHADING_SHADED),
+    cv2.triangleRasterize(  # draws into color and near
+        v, np.concatenate(triangles), coords, color, near, f.view.matrix(), f.view.fov,
+        NEAR, FAR, surfaces(),
     )  # fmt: skip
     *coords, part = cv2.split(color)
     f.part = np.rint(part).astype(np.int32) - 1
-    f.coords, f.depth = cv2.merge(coords), depth
+    f.coords, f.depth = cv2.merge(coords), from_buffer(near)
     f.alpha = (f.part >= 0).astype(np.float32)
     caster = np.concatenate([t for t, m in zip(triangles, f.meshes, strict=True) if m.shadow])
     f.shadow = ShadowMap(scene.lights[0], v, caster)
