@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 from scipy.special import expit, logit
 
 from course_utils import cue_runs, datasets, evaluation, settings
@@ -127,7 +126,7 @@ def _accuracy(labels: pd.Series, p_fake: pd.Series, groups: pd.Series) -> evalua
     if count < 2 or value in (0, 1):
         return evaluation.Interval(value, groups=count, reason="all are alike")
     without = (without * len(right) + 0.5) / (len(right) + 1)  # as in evaluation: never 0 or 1
-    half = stats.t.ppf(0.975, count - 1) * evaluation.jackknife_error(logit(without))
+    half = evaluation.jackknife_half(logit(without))
     low, high = expit(logit(value) - half), expit(logit(value) + half)
     return evaluation.Interval(value, float(low), float(high), count)
 
@@ -146,9 +145,7 @@ def coefficients(measured: pd.DataFrame | None = None, level: float = 0.95) -> p
     without = pd.DataFrame([_learned(x[keep], fake[keep])
                             for keep in (table["group"] != group for group in groups)])  # fmt: skip
     without = without.reindex(columns=whole.index).fillna(0.0)
-    count = len(groups)
-    spread = evaluation.jackknife_error(without.to_numpy())
-    half = stats.t.ppf((1 + level) / 2, count - 1) * spread
+    half = evaluation.jackknife_half(without.to_numpy(), level)
     return pd.DataFrame({"value": whole, "low": whole - half, "high": whole + half})
 
 

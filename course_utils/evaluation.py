@@ -476,10 +476,9 @@ def interval(
         without = (without * pairs + 0.5) / (pairs + 1)
     elif scale == "log" and min(value, without.min()) <= 0:
         return cannot(f"the {metric} is 0 without some group")
-    spread = jackknife_error(_TO[scale](without))
-    if spread == 0:
+    half = jackknife_half(_TO[scale](without), level)
+    if half == 0:
         return cannot("every group says exactly the same")
-    half = stats.t.ppf((1 + level) / 2, count - 1) * spread
     middle = _TO[scale](value)
     low, high = (float(_FROM[scale](middle + side * half)) for side in (-1, 1))
     return Interval(value, low, high, count, level)
@@ -503,6 +502,11 @@ def jackknife_error(without: np.ndarray) -> Any:
     g = len(without)
     spread = np.sqrt((g - 1) / g * ((without - without.mean(axis=0)) ** 2).sum(axis=0))
     return np.where(spread < 1e-12, 0.0, spread)[()]
+
+
+def jackknife_half(without: np.ndarray, level: float = 0.95) -> Any:
+    """Return half the width of an interval: Student's t times `jackknife_error`."""
+    return stats.t.ppf((1 + level) / 2, len(without) - 1) * jackknife_error(without)
 
 
 def _without(y: np.ndarray, p: np.ndarray, codes: np.ndarray, metric: str) -> np.ndarray:
@@ -666,10 +670,9 @@ def compare(
     without = _without(y, a, codes, metric) - _without(y, b, codes, metric)
     if np.isnan(without).any():
         return cannot("without some group one class is left")
-    spread = jackknife_error(without)
+    spread, half = jackknife_error(without), jackknife_half(without, level)
     if spread == 0:
         return cannot("the two models differ in no group, or in each by the same")
-    half = stats.t.ppf((1 + level) / 2, count - 1) * spread
     p_value = float(2 * stats.t.sf(abs(value) / spread, count - 1))
     return Comparison(
         Interval(value, value - half, value + half, count, level), p_value, value_a, value_b, metric
@@ -705,12 +708,11 @@ def compare_seeds(
         values.append(found.difference.value)
         without.append(apart[0] - apart[1])
     value, count = float(np.mean(values)), len(without[0])
-    spread = jackknife_error(np.mean(without, axis=0)) if METRICS[metric].smooth else math.nan
+    half = jackknife_half(np.mean(without, axis=0), level) if METRICS[metric].smooth else math.nan
     per_seed = pd.Series(values, pd.Index(seeds, name="seed"))
-    if not spread > 0:
+    if not half > 0:
         reason = found.difference.reason or "every group says exactly the same"
         return Paired(per_seed, Interval(value, groups=count, level=level, reason=reason))
-    half = stats.t.ppf((1 + level) / 2, count - 1) * spread
     return Paired(per_seed, Interval(value, value - half, value + half, count, level))
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pandas as pd
-from scipy import stats
 from scipy.special import expit
 
 from course_utils import evaluation
@@ -94,8 +93,7 @@ def gap(first: pd.DataFrame, second: pd.DataFrame, level: float = 0.95) -> pd.Da
     apart = right[0].astype(float) - right[1].astype(float)
     total = apart.groupby(both["group"]).agg(["sum", "count"])
     without = (apart.sum() - total["sum"]) / (len(apart) - total["count"])
-    spread = evaluation.jackknife_error(without.to_numpy())
-    half = stats.t.ppf((1 + level) / 2, len(total) - 1) * spread
+    half = evaluation.jackknife_half(without.to_numpy(), level)
     value, apart_auc = apart.mean(), auc.difference
     rows = {
         "accuracy": [right[0].mean(), right[1].mean(), value, value - half, value + half],

@@ -44,10 +44,8 @@ def main() -> None:
             sums.append(seconds(lambda: sum(i * i for i in range(1_000_000)), 1))
         rounds.append(took)
         frame, plain = np.median(took), np.median(sums)
-        print(
-            f"round {number}: {frame:.3f} s a frame, a plain sum {plain:.3f} s ({frame / plain:.2f})",
-            flush=True,
-        )
+        ratio = f"{frame / plain:.2f} plain sums of {plain:.3f} s"
+        print(f"round {number}: {frame:.3f} s a frame, {ratio}", flush=True)
     quickest = pd.DataFrame(np.min(rounds, axis=0), ACTORS, FRAMES)
     print(quickest.map("{:.3f}".format).to_string())
     print(f"median {np.median(rounds):.3f} s a frame over all rounds")

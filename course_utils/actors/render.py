@@ -193,7 +193,7 @@ def _settings(shading: int) -> cv2.TriangleRasterizeSettings:
 
 
 def surfaces() -> cv2.TriangleRasterizeSettings:
-    """For ``cv2.triangleRasterize`` with depth from :func:`to_buffer`; else it converts it twice."""
+    """For shaded triangles and depth from :func:`to_buffer`, which OpenCV else converts twice."""
     s = _settings(cv2.RASTERIZE_SHADING_SHADED)
     s.setGlCompatibleMode(cv2.RASTERIZE_COMPAT_INVDEPTH)
     return s
