@@ -751,7 +751,7 @@ def draw(frame) -> None:
 
 
 class _Canvas:
-    """The frame's buffers with ``over``: paint with cover."""
+    """The frame's buffers, and ``lay``: paint with cover."""
 
     def __init__(self, frame):
         self.frame = frame
