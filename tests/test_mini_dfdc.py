@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from course_utils import datasets, settings, video
+from course_utils import datasets, evaluation, settings, training, video
 from course_utils.actors import audit, casting
 from course_utils.forgery import CUES
 
@@ -81,6 +81,34 @@ def test_the_card_says_first_what_the_set_is_not():
     head = "\n".join(card.splitlines()[:12])
     assert "no neural generator made these clips" in head.lower()
     assert "says nothing about the deepfakes you meet" in re.sub(r"\s+", " ", head)
+
+
+def test_the_card_says_how_difficult_the_set_is(clips):
+    scores = training.recorded("meso4-cv").scores
+    judged = [evaluation.verdicts(t, how="mean probability") for _, t in scores.groupby("seed")]
+    assert len(judged) == 10 and all(len(table) == len(clips) for table in judged)
+    fakes = clips[clips["label"] == "FAKE"].set_index("clip")
+    third = pd.qcut(fakes["strength"].astype(float), 3, labels=False)
+
+    def auc(names: pd.Index) -> list[float]:
+        """Of each seed, from all REAL clips and these fakes."""
+        chosen = [t[(t["label"] == "REAL") | t["clip"].isin(names)] for t in judged]
+        return [evaluation.auc(t["label"], t["p_fake"]) for t in chosen]
+
+    whole = auc(fakes.index)
+    assert 0.80 <= np.median(whole) <= 0.95
+    thirds = [np.median(auc(third.index[third == k])) for k in range(3)]
+    assert thirds[0] < 0.80  # nobody has solved the weak ones
+    numbers = [f"{value:.2f}" for value in (np.median(whole), min(whole), max(whole), *thirds)]
+    numbers += [
+        f"`{method}` {np.median(auc(part.index)):.2f} ({len(part)}"
+        for method, part in fakes.groupby("method")
+    ]
+    card = (FOLDER / "DATA_CARD.md").read_text()
+    told = card[
+        card.index("**How difficult is it?**") : card.index("The same network on the fixed")
+    ]
+    assert not [number for number in numbers if number.replace("0.", ".") not in told]
 
 
 def test_metadata_begins_with_dfdc_s_fields():
